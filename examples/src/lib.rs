@@ -1,0 +1,1 @@
+//! What the programs share: readers, event generation, the training pipeline.
