@@ -1,1 +1,7 @@
 //! What the programs share: readers, event generation, the training pipeline.
+//!
+//! Every program is a thin `main` over a function of this library, so that the demo of `train` runs
+//! the very code of `simulate`, `event_gen` and the job itself.
+
+pub mod cli;
+pub mod progress;
