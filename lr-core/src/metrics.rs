@@ -1,0 +1,375 @@
+//! How good predictions are: streaming, mergeable and importance-weighted.
+
+mod error;
+mod fixed;
+mod histogram;
+mod state;
+
+pub use self::error::MetricsError;
+pub use self::state::MetricsState;
+
+use self::histogram::ScoreHistogram;
+
+/// Probabilities closer to 0 or 1 than this are moved to this distance before their loss is taken.
+const PROBABILITY_FLOOR: f64 = 1e-15;
+
+/// Log loss, AUC, normalized entropy and calibration of a stream of predictions.
+///
+/// Push a prediction before its event is learned from and the figures are progressive
+/// (Blum, Kalai & Langford 1999).
+///
+/// Every sum is a fixed-point integer and the scores are kept as a histogram of margins, so memory
+/// is bounded, and [`merge`](Self::merge) in any order gives the bytes of one pass.
+/// Importances are rounded to multiples of 2^-24, losses to 2^-50 nats.
+///
+/// # Memory
+///
+/// 32 KiB, and 16 bytes for each bin in touched pages of 256 bins.
+/// At the default resolution a unit of log-odds has 16,384 bins (256 KiB); scores of a click model
+/// span 10 to 15 units (4 MiB), and no stream exceeds 16 MiB.
+///
+/// # Examples
+///
+/// ```
+/// use lr_core::Metrics;
+///
+/// let mut metrics = Metrics::new();
+/// metrics.push(0.8, true, 1.0)?;
+/// metrics.push(0.4, false, 1.0)?;
+/// metrics.push(0.2, true, 2.0)?;
+/// // −(ln 0.8 + ln 0.6 + 2 ln 0.2) / 4
+/// assert!((metrics.log_loss().unwrap() - 0.988_211).abs() < 1e-6);
+/// // One of three units of positive importance is above the negative event.
+/// assert!((metrics.auc().unwrap() - 1.0 / 3.0).abs() < 1e-12);
+/// // Predicted (0.8 + 0.4 + 2 · 0.2) over observed 3.
+/// assert!((metrics.calibration().unwrap() - 1.6 / 3.0).abs() < 1e-12);
+/// # Ok::<(), lr_core::MetricsError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    totals: Totals,
+    histogram: ScoreHistogram,
+}
+
+impl Metrics {
+    /// Resolution of [`Metrics::new`], in bits: 2^14 bins per unit of log-odds.
+    pub const DEFAULT_RESOLUTION: u32 = 14;
+
+    /// Creates empty metrics with the default resolution.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            totals: Totals::default(),
+            histogram: ScoreHistogram::new(Self::DEFAULT_RESOLUTION),
+        }
+    }
+
+    /// Creates empty metrics whose scores are told apart to 2^-`resolution` of log-odds.
+    ///
+    /// A lower resolution takes less memory (for many slices, say) and widens
+    /// [`auc_error_bound`](Self::auc_error_bound); 8 bits take at most 256 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricsError::ResolutionOutOfRange`] — `resolution` is not in 2 to 16.
+    pub fn with_resolution(resolution: u32) -> Result<Self, MetricsError> {
+        if !(2..=16).contains(&resolution) {
+            return Err(MetricsError::ResolutionOutOfRange { resolution });
+        }
+        Ok(Self {
+            totals: Totals::default(),
+            histogram: ScoreHistogram::new(resolution),
+        })
+    }
+
+    /// Adds one event: the probability predicted for it, its label and its importance.
+    ///
+    /// An importance of k counts as k events of importance 1 in every figure but
+    /// [`events`](Self::events) and [`positives`](Self::positives).
+    /// The loss of a probability within 1e-15 of 0 or 1 is that of 1e-15 or 1 − 1e-15.
+    ///
+    /// # Errors
+    ///
+    /// - [`MetricsError::ProbabilityOutOfRange`] — `probability` is NaN or not in [0, 1].
+    /// - [`MetricsError::ImportanceOutOfRange`] — `importance` is NaN, negative or above 2^24.
+    /// - [`MetricsError::TooMuchImportance`] — the total importance would exceed 2^39.
+    pub fn push(
+        &mut self,
+        probability: f64,
+        label: bool,
+        importance: f32,
+    ) -> Result<(), MetricsError> {
+        if !(0.0..=1.0).contains(&probability) {
+            return Err(MetricsError::ProbabilityOutOfRange { probability });
+        }
+        let clamped = probability.clamp(PROBABILITY_FLOOR, 1.0 - PROBABILITY_FLOOR);
+        let (ln_positive, ln_negative) = (libm::log(clamped), libm::log1p(-clamped));
+        let loss = if label { -ln_positive } else { -ln_negative };
+        self.push_scored(
+            ln_positive - ln_negative,
+            probability,
+            loss,
+            label,
+            importance,
+        )
+    }
+
+    /// Adds the events of other metrics, as if they had been pushed here.
+    ///
+    /// # Errors
+    ///
+    /// - [`MetricsError::ResolutionMismatch`] — the resolutions differ.
+    /// - [`MetricsError::TooMuchImportance`] — the total importance would exceed 2^39.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MetricsError> {
+        let (left, right) = (self.histogram.resolution(), other.histogram.resolution());
+        if left != right {
+            return Err(MetricsError::ResolutionMismatch { left, right });
+        }
+        self.totals.check_room(other.totals.importance_units())?;
+        self.totals.merge(&other.totals);
+        self.histogram.merge(&other.histogram);
+        Ok(())
+    }
+
+    /// Number of events, not weighted.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.totals.events
+    }
+
+    /// Number of positive events, not weighted.
+    #[must_use]
+    pub fn positives(&self) -> u64 {
+        self.totals.positives
+    }
+
+    /// Total importance.
+    #[must_use]
+    pub fn importance(&self) -> f64 {
+        fixed::importance_of(self.totals.importance_units())
+    }
+
+    /// Total importance of positive events.
+    #[must_use]
+    pub fn positive_importance(&self) -> f64 {
+        fixed::importance_of(self.totals.positive_importance)
+    }
+
+    /// Share of importance that is positive; `None` without importance.
+    #[must_use]
+    pub fn base_rate(&self) -> Option<f64> {
+        ratio(self.positive_importance(), self.importance())
+    }
+
+    /// Mean log loss, in nats per unit of importance; `None` without importance.
+    ///
+    /// ```text
+    /// Σ wᵢ (−yᵢ ln pᵢ − (1 − yᵢ) ln(1 − pᵢ)) / Σ wᵢ
+    /// ```
+    #[must_use]
+    pub fn log_loss(&self) -> Option<f64> {
+        ratio(fixed::loss_of(self.totals.loss), self.importance())
+    }
+
+    /// Log loss over that of always predicting the base rate; below 1 is better than knowing
+    /// nothing but the rate. `None` unless both labels are present.
+    ///
+    /// # References
+    ///
+    /// He et al. (2014), *Practical Lessons from Predicting Clicks on Ads at Facebook*, eq. 3.
+    #[must_use]
+    pub fn normalized_entropy(&self) -> Option<f64> {
+        let rate = self.base_rate()?;
+        let entropy = -rate * libm::log(rate) - (1.0 - rate) * libm::log1p(-rate);
+        self.log_loss().and_then(|loss| ratio(loss, entropy))
+    }
+
+    /// Predicted over observed positive importance; above 1 predicts too much.
+    /// `None` without positive importance.
+    #[must_use]
+    pub fn calibration(&self) -> Option<f64> {
+        ratio(
+            fixed::probability_of(self.totals.predicted),
+            self.positive_importance(),
+        )
+    }
+
+    /// Area under the ROC curve; `None` unless both labels are present.
+    ///
+    /// The chance that a positive event is scored above a negative one, both drawn by importance,
+    /// with half a win for a tie.
+    /// Margins in one bin of 2^-14 of log-odds count as ties:
+    /// [`auc_error_bound`](Self::auc_error_bound) is how far that can be from the exact value, and
+    /// the deviation seen is far smaller, since events within a bin are in no particular order.
+    ///
+    /// # Complexity
+    ///
+    /// One pass over the bins.
+    #[must_use]
+    pub fn auc(&self) -> Option<f64> {
+        let mut negative_below = 0_u128;
+        let mut doubled_wins = 0_u128;
+        for (_, bin) in self.histogram.iter() {
+            let (positive, negative) = (u128::from(bin.positive), u128::from(bin.negative));
+            doubled_wins += positive * (2 * negative_below + negative);
+            negative_below += negative;
+        }
+        ratio(doubled_wins as f64, 2.0 * self.pairs())
+    }
+
+    /// Largest distance of [`auc`](Self::auc) from the AUC of the margins themselves.
+    ///
+    /// ```text
+    /// Σ_bins positive · negative / (2 · total positive · total negative)
+    /// ```
+    ///
+    /// `None` unless both labels are present.
+    #[must_use]
+    pub fn auc_error_bound(&self) -> Option<f64> {
+        let ties: u128 = self
+            .histogram
+            .iter()
+            .map(|(_, bin)| u128::from(bin.positive) * u128::from(bin.negative))
+            .sum();
+        ratio(ties as f64, 2.0 * self.pairs())
+    }
+
+    fn pairs(&self) -> f64 {
+        let positive = u128::from(self.totals.positive_importance);
+        (positive * u128::from(self.totals.negative_importance)) as f64
+    }
+
+    fn push_scored(
+        &mut self,
+        margin: f64,
+        probability: f64,
+        loss: f64,
+        label: bool,
+        importance: f32,
+    ) -> Result<(), MetricsError> {
+        let importance = f64::from(importance);
+        if !(0.0..=fixed::MAX_IMPORTANCE).contains(&importance) {
+            return Err(MetricsError::ImportanceOutOfRange { importance });
+        }
+        let units = fixed::importance_units(importance);
+        self.totals.check_room(units)?;
+        self.totals
+            .push(probability, loss.min(fixed::MAX_LOSS), label, units);
+        if units > 0 {
+            self.histogram.push(margin, label, units);
+        }
+        Ok(())
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Counts and fixed-point sums; see [`fixed`] for their units.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Totals {
+    events: u64,
+    positives: u64,
+    positive_importance: u64,
+    negative_importance: u64,
+    /// Σ w · loss
+    loss: u128,
+    /// Σ w · p
+    predicted: u128,
+    /// Σ w² · loss
+    square_loss: u128,
+    /// Σ w² · loss²
+    square_loss_square: u128,
+    /// Σ w² of positive events
+    positive_square: u128,
+    /// Σ w² of negative events
+    negative_square: u128,
+}
+
+impl Totals {
+    fn from_parts(counts: [u64; 4], sums: [u128; 6]) -> Self {
+        let [events, positives, positive_importance, negative_importance] = counts;
+        let [
+            loss,
+            predicted,
+            square_loss,
+            square_loss_square,
+            positive_square,
+            negative_square,
+        ] = sums;
+        Self {
+            events,
+            positives,
+            positive_importance,
+            negative_importance,
+            loss,
+            predicted,
+            square_loss,
+            square_loss_square,
+            positive_square,
+            negative_square,
+        }
+    }
+
+    fn push(&mut self, probability: f64, loss: f64, label: bool, units: u64) {
+        let importance = fixed::importance_of(units);
+        let weighted_loss = importance * loss;
+        let square = fixed::square_units(importance * importance);
+        self.events = self.events.saturating_add(1);
+        self.loss += fixed::loss_units(loss, units);
+        self.predicted += fixed::probability_units(probability, units);
+        self.square_loss += fixed::square_units(importance * weighted_loss);
+        self.square_loss_square += fixed::square_units(weighted_loss * weighted_loss);
+        if label {
+            self.positives = self.positives.saturating_add(1);
+            self.positive_importance += units;
+            self.positive_square += square;
+        } else {
+            self.negative_importance += units;
+            self.negative_square += square;
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.events = self.events.saturating_add(other.events);
+        self.positives = self.positives.saturating_add(other.positives);
+        self.positive_importance += other.positive_importance;
+        self.negative_importance += other.negative_importance;
+        self.loss += other.loss;
+        self.predicted += other.predicted;
+        self.square_loss += other.square_loss;
+        self.square_loss_square += other.square_loss_square;
+        self.positive_square += other.positive_square;
+        self.negative_square += other.negative_square;
+    }
+
+    fn importance_units(&self) -> u64 {
+        self.positive_importance + self.negative_importance
+    }
+
+    fn sums(&self) -> [u128; 6] {
+        [
+            self.loss,
+            self.predicted,
+            self.square_loss,
+            self.square_loss_square,
+            self.positive_square,
+            self.negative_square,
+        ]
+    }
+
+    fn check_room(&self, units: u64) -> Result<(), MetricsError> {
+        let total = self.importance_units().checked_add(units);
+        match total {
+            Some(total) if total < fixed::MAX_TOTAL_UNITS => Ok(()),
+            _ => Err(MetricsError::TooMuchImportance),
+        }
+    }
+}
+
+fn ratio(numerator: f64, denominator: f64) -> Option<f64> {
+    (denominator > 0.0).then(|| numerator / denominator)
+}

@@ -1,0 +1,4 @@
+#![allow(clippy::unwrap_used)]
+//! Integration tests, one binary.
+
+mod metrics;
