@@ -4,4 +4,5 @@
 //! the very code of `simulate`, `event_gen` and the job itself.
 
 pub mod cli;
+pub mod libsvm;
 pub mod progress;

@@ -1,0 +1,338 @@
+//! libsvm and svmlight text to rows.
+
+use memchr::memchr;
+
+/// Rows of a stretch of text, as a CSR batch in parts.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Rows {
+    /// `rows + 1` offsets into `positions` and `values`.
+    pub indptr: Vec<usize>,
+    /// Positions, strictly increasing within a row.
+    pub positions: Vec<u32>,
+    /// Values, finite.
+    pub values: Vec<f32>,
+    /// One label a row.
+    pub labels: Vec<bool>,
+    /// 1 more than the largest position seen, 0 without any.
+    pub dimension: usize,
+}
+
+impl Rows {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Positions and values of one row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
+        let span = self.indptr[row]..self.indptr[row + 1];
+        (&self.positions[span.clone()], &self.values[span])
+    }
+
+    fn clear(&mut self) {
+        self.indptr.clear();
+        self.indptr.push(0);
+        self.positions.clear();
+        self.values.clear();
+        self.labels.clear();
+        self.dimension = 0;
+    }
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("line {line}: {kind}")]
+pub struct LineError {
+    /// 1-based line within the text.
+    pub line: u64,
+    /// What is wrong.
+    pub kind: LineErrorKind,
+}
+
+/// What can be wrong with a line of libsvm text.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineErrorKind {
+    /// The label is not one of the four.
+    #[error("label {0:?} is not 0, 1, -1 or +1")]
+    Label(String),
+    /// A feature is not `position:value`.
+    #[error("{0:?} is not position:value")]
+    Feature(String),
+    /// A position is too large.
+    #[error("position {position} is beyond the limit of {limit} positions")]
+    Position {
+        /// The position as written.
+        position: String,
+        /// Number of positions allowed.
+        limit: u32,
+    },
+    /// A value is not a finite number.
+    #[error("value {value:?} of position {position} is not a finite number")]
+    Value {
+        /// The position.
+        position: u32,
+        /// The value as written.
+        value: String,
+    },
+    /// A position stands twice in a row.
+    #[error("position {0} stands twice")]
+    Duplicate(u32),
+}
+
+/// Parses whole lines of libsvm or svmlight text into `rows`, replacing what was there.
+///
+/// Labels are 0, 1, -1 or +1 (also written `1.0`); `#` starts a comment; blank lines are skipped;
+/// `qid:n` is ignored; positions may come in any order. Positions are taken as they are written, so
+/// a 1-based file leaves position 0 unused.
+///
+/// # Errors
+///
+/// [`LineError`] names the first bad line, counted from 1 at the start of `text`.
+pub fn parse(text: &[u8], limit: u32, rows: &mut Rows) -> Result<(), LineError> {
+    rows.clear();
+    let mut rest = text;
+    let mut line = 0;
+    while !rest.is_empty() {
+        line += 1;
+        let end = memchr(b'\n', rest).unwrap_or(rest.len());
+        parse_line(&rest[..end], limit, rows).map_err(|kind| LineError { line, kind })?;
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+fn parse_line(line: &[u8], limit: u32, rows: &mut Rows) -> Result<(), LineErrorKind> {
+    let mut cursor = skip_blanks(line);
+    if cursor.first().is_none_or(|&byte| byte == b'#') {
+        return Ok(());
+    }
+    let (token, after) = split_token(cursor);
+    let label = label(token)?;
+    cursor = skip_blanks(after);
+    let start = rows.positions.len();
+    let mut sorted = true;
+    while let Some(&first) = cursor.first() {
+        if first == b'#' {
+            break;
+        }
+        if cursor.starts_with(b"qid:") {
+            cursor = skip_blanks(split_token(cursor).1);
+            continue;
+        }
+        let (position, value, after) = feature(cursor, limit)?;
+        if let Some(&last) = rows.positions[start..].last() {
+            sorted &= last < position;
+        }
+        rows.positions.push(position);
+        rows.values.push(value);
+        cursor = skip_blanks(after);
+    }
+    if !sorted {
+        sort_row(&mut rows.positions[start..], &mut rows.values[start..])?;
+    }
+    if let Some(&last) = rows.positions[start..].last() {
+        rows.dimension = rows.dimension.max(last as usize + 1);
+    }
+    rows.labels.push(label);
+    rows.indptr.push(rows.positions.len());
+    Ok(())
+}
+
+fn label(token: &[u8]) -> Result<bool, LineErrorKind> {
+    match token {
+        b"1" | b"+1" => Ok(true),
+        b"0" | b"-1" => Ok(false),
+        b"1.0" | b"+1.0" => Ok(true),
+        b"0.0" | b"-1.0" => Ok(false),
+        _ => Err(LineErrorKind::Label(text(token))),
+    }
+}
+
+/// One `position:value`, and what follows it.
+#[inline]
+fn feature(cursor: &[u8], limit: u32) -> Result<(u32, f32, &[u8]), LineErrorKind> {
+    let mut position = 0_u64;
+    let mut at = 0;
+    while let Some(digit) = cursor.get(at).map(|byte| byte.wrapping_sub(b'0')) {
+        if digit > 9 || at > 10 {
+            break;
+        }
+        position = position * 10 + u64::from(digit);
+        at += 1;
+    }
+    if at == 0 || cursor.get(at) != Some(&b':') {
+        return Err(LineErrorKind::Feature(text(split_token(cursor).0)));
+    }
+    let position = u32::try_from(position)
+        .ok()
+        .filter(|&position| position < limit)
+        .ok_or_else(|| LineErrorKind::Position {
+            position: text(&cursor[..at]),
+            limit,
+        })?;
+    let tail = &cursor[at + 1..];
+    if let [b'1', rest @ ..] = tail
+        && rest.first().is_none_or(|&byte| is_blank(byte))
+    {
+        return Ok((position, 1.0, rest));
+    }
+    let (token, after) = split_token(tail);
+    let value = decimal(token)
+        .or_else(|| std::str::from_utf8(token).ok()?.parse().ok())
+        .filter(|value: &f32| value.is_finite())
+        .ok_or_else(|| LineErrorKind::Value {
+            position,
+            value: text(token),
+        })?;
+    Ok((position, value, after))
+}
+
+/// Exact fast path: a mantissa below 2^24 and at most ten decimals divide without a second rounding,
+/// because both are exact in `f32`.
+#[inline]
+fn decimal(token: &[u8]) -> Option<f32> {
+    const POWERS: [f32; 11] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
+    let (negative, digits) = match token {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let mut mantissa = 0_u32;
+    let mut decimals = None;
+    for &byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                mantissa = mantissa * 10 + u32::from(byte - b'0');
+                if mantissa >= 1 << 24 {
+                    return None;
+                }
+                decimals = decimals.map(|count: usize| count + 1);
+            }
+            b'.' if decimals.is_none() => decimals = Some(0),
+            _ => return None,
+        }
+    }
+    if digits.is_empty() || digits == b"." {
+        return None;
+    }
+    #[allow(clippy::cast_precision_loss)] // below 2^24, exact
+    let magnitude = mantissa as f32 / POWERS.get(decimals.unwrap_or(0))?;
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+fn sort_row(positions: &mut [u32], values: &mut [f32]) -> Result<(), LineErrorKind> {
+    let mut pairs: Vec<(u32, f32)> = positions
+        .iter()
+        .copied()
+        .zip(values.iter().copied())
+        .collect();
+    pairs.sort_by_key(|&(position, _)| position);
+    if let Some(pair) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(LineErrorKind::Duplicate(pair[0].0));
+    }
+    for (index, (position, value)) in pairs.into_iter().enumerate() {
+        positions[index] = position;
+        values[index] = value;
+    }
+    Ok(())
+}
+
+#[inline]
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r')
+}
+
+#[inline]
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|&&byte| is_blank(byte)).count();
+    &text[blanks..]
+}
+
+#[inline]
+fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text
+        .iter()
+        .position(|&byte| is_blank(byte))
+        .unwrap_or(text.len());
+    text.split_at(end)
+}
+
+fn text(token: &[u8]) -> String {
+    let shown = token.get(..40).unwrap_or(token);
+    String::from_utf8_lossy(shown).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Rows, LineError> {
+        let mut rows = Rows::default();
+        parse(text.as_bytes(), 1 << 24, &mut rows).map(|()| rows)
+    }
+
+    #[test]
+    fn labels_comments_blank_lines_and_empty_rows() {
+        let rows = parsed("# head\n+1 1:1 7:0.5 # note\n\n-1\n0 qid:3 2:-2e-1\r\n1.0 0:3").unwrap();
+        assert_eq!(rows.labels, [true, false, false, true]);
+        assert_eq!(rows.row(0), (&[1, 7][..], &[1.0, 0.5][..]));
+        assert_eq!(rows.row(1), (&[][..], &[][..]));
+        assert_eq!(rows.row(2), (&[2][..], &[-0.2][..]));
+        assert_eq!(rows.dimension, 8);
+    }
+
+    #[test]
+    fn rows_out_of_order_are_sorted() {
+        let rows = parsed("1 9:2 3:4").unwrap();
+        assert_eq!(rows.row(0), (&[3, 9][..], &[4.0, 2.0][..]));
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        let message = |text: &str| parsed(text).unwrap_err().to_string();
+        assert_eq!(
+            message("1 1:1\n2 1:1"),
+            "line 2: label \"2\" is not 0, 1, -1 or +1"
+        );
+        assert_eq!(message("1 a:1"), "line 1: \"a:1\" is not position:value");
+        assert_eq!(
+            message("1 1:nan"),
+            "line 1: value \"nan\" of position 1 is not a finite number"
+        );
+        assert_eq!(
+            message("1 1:inf"),
+            "line 1: value \"inf\" of position 1 is not a finite number"
+        );
+        assert_eq!(message("1 3:1 3:2 "), "line 1: position 3 stands twice");
+        assert_eq!(
+            message("1 99999999999:1"),
+            "line 1: position 99999999999 is beyond the limit of 16777216 positions"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn values_are_those_of_the_standard_library(value in any::<f32>()) {
+            prop_assume!(value.is_finite());
+            for text in [format!("1 5:{value}"), format!("1 5:{value:e}"), format!("1 5:{value:.3}")] {
+                let expected: f32 = text[4..].parse().unwrap();
+                prop_assert_eq!(parsed(&text).unwrap().values[0].to_bits(), expected.to_bits());
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&text, 1 << 24, &mut Rows::default());
+        }
+    }
+}
