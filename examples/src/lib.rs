@@ -5,4 +5,5 @@
 
 pub mod cli;
 pub mod libsvm;
+pub mod ordered;
 pub mod progress;

@@ -1,1 +1,3 @@
+//! The learner on libsvm and svmlight files.
+
 pub mod parse;
