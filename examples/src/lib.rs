@@ -4,6 +4,11 @@
 //! the very code of `simulate`, `event_gen` and the job itself.
 
 pub mod cli;
+pub mod compressed;
+pub mod event_files;
 pub mod libsvm;
 pub mod ordered;
 pub mod progress;
+pub mod simulate;
+pub mod text;
+pub mod whole_file;
