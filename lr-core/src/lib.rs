@@ -3,6 +3,31 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod bank;
+mod config;
+mod example;
+mod kernel;
+mod learner;
+mod loss;
 mod metrics;
+mod model;
+mod row;
+mod rules;
+mod single;
+mod state;
 
-pub use crate::metrics::{Metrics, MetricsError, MetricsState};
+pub use sprs;
+
+pub use crate::{
+    config::{
+        AdaGradConfig, BankConfig, ConfigError, FtrlConfig, LearnerConfig, Member,
+        NormalizedConfig, OptimizerConfig, RateDecay, Schedule, SgdConfig,
+    },
+    example::Example,
+    learner::{LearnError, Learner, Prediction, Quantity, RescaleError},
+    loss::{log_loss, logistic_gradient, logistic_loss, logit, sigmoid},
+    metrics::{Metrics, MetricsError, MetricsState},
+    model::{LinearModel, ModelError},
+    row::RowError,
+    state::{LearnerState, StateError, Tensor, TensorData},
+};

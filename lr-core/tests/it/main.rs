@@ -1,4 +1,7 @@
-#![allow(clippy::unwrap_used)]
-//! Integration tests, one binary.
+//! Behaviour of the public API.
 
+#![allow(clippy::unwrap_used)]
+
+mod learner;
+mod loss;
 mod metrics;

@@ -1,0 +1,406 @@
+//! The online learner: predict, then learn, one event at a time.
+
+use sprs::CsVecViewI;
+
+use crate::{
+    bank::Bank,
+    config::{ConfigError, LearnerConfig, OptimizerConfig},
+    example::Example,
+    loss::{logistic_gradient, logistic_loss, sigmoid},
+    model::LinearModel,
+    row::{Row, RowError, check_importance},
+    rules::{AdaGrad, Event, Ftrl, Normalized, Sgd},
+    single::Single,
+    state::{LearnerState, StateError, TensorData},
+};
+
+/// What a learner says of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Prediction {
+    /// Log-odds, with negative down-sampling undone.
+    pub margin: f64,
+    /// Probability of the label, with negative down-sampling undone.
+    pub probability: f64,
+}
+
+/// What went out of bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Quantity {
+    /// The margin of the row, in log-odds.
+    Margin,
+    /// The average logistic loss over about the last 10,000 examples, in nats.
+    MeanLoss,
+    /// The largest change that the example could make to a weight.
+    Step,
+    /// A weight of the dumped model.
+    Weight,
+}
+
+impl std::fmt::Display for Quantity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Margin => "margin",
+            Self::MeanLoss => "mean loss",
+            Self::Step => "step",
+            Self::Weight => "weight",
+        })
+    }
+}
+
+/// Why an example was not learned. The learner is as it was before the call.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LearnError {
+    /// The row or its importance is invalid.
+    #[error("the example is invalid")]
+    Row {
+        /// What is wrong with it.
+        source: RowError,
+    },
+    /// The run diverges: the state is the last good one, and must not be trained further as it is.
+    #[error("diverged at event {event}: {quantity} {value} is beyond {limit}")]
+    Diverged {
+        /// What went out of bounds.
+        quantity: Quantity,
+        /// Its value.
+        value: f64,
+        /// The bound.
+        limit: f64,
+        /// Events learned before.
+        event: u64,
+    },
+}
+
+/// Why statistics could not be exchanged under a learner. The learner is unchanged.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RescaleError {
+    /// Not one ratio a position.
+    #[error("{actual} ratios for {dimension} positions")]
+    Count {
+        /// Ratios given.
+        actual: usize,
+        /// Positions of the learner.
+        dimension: usize,
+    },
+    /// A ratio is not a finite number above 0.
+    #[error("ratio {ratio} at position {position} is not finite and above 0")]
+    Ratio {
+        /// Where it stands.
+        position: usize,
+        /// The ratio.
+        ratio: f32,
+    },
+}
+
+/// A logistic regression that learns from a stream, one example at a time.
+///
+/// Everything it does is a pure function of its settings and the examples in order: the same bytes
+/// on every CPU.
+///
+/// # Examples
+///
+/// ```
+/// use lr_core::{Example, Learner, OptimizerConfig};
+/// use sprs::CsVecViewI;
+///
+/// let mut learner = Learner::new(3, OptimizerConfig::default())?;
+/// let liked = CsVecViewI::new(3, &[0_u32][..], &[1.0_f32][..]);
+/// let not_liked = CsVecViewI::new(3, &[2_u32][..], &[1.0_f32][..]);
+/// for _ in 0..200 {
+///     learner.learn(&Example::new(liked, true))?;
+///     learner.learn(&Example::new(not_liked, false))?;
+/// }
+/// assert!(learner.predict(&liked)?.probability > 0.8);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Learner {
+    config: LearnerConfig,
+    dimension: usize,
+    kind: Kind,
+    events: u64,
+    mean_loss: f64,
+    /// ln of the sampling rate: what is added to a margin to undo it.
+    unsampling: f64,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Bank(Box<Bank>),
+    Ftrl(Single<Ftrl>),
+    AdaGrad(Single<AdaGrad>),
+    Normalized(Single<Normalized>),
+    Sgd(Single<Sgd>),
+}
+
+/// Runs an expression on whichever single learner there is.
+macro_rules! on_single {
+    ($kind:expr, $bank:ident => $on_bank:expr, $single:ident => $on_single:expr) => {
+        match $kind {
+            Kind::Bank($bank) => $on_bank,
+            Kind::Ftrl($single) => $on_single,
+            Kind::AdaGrad($single) => $on_single,
+            Kind::Normalized($single) => $on_single,
+            Kind::Sgd($single) => $on_single,
+        }
+    };
+}
+
+/// Largest change that one example may make to a weight.
+const MAX_STEP: f64 = 1e9;
+/// Events over which the loss is averaged.
+const LOSS_WINDOW: f64 = 10_000.0;
+
+impl Learner {
+    /// Builds a learner that knows nothing: every weight is 0.
+    ///
+    /// # Errors
+    ///
+    /// - [`ConfigError::OutOfRange`], [`ConfigError::MemberCount`]: a setting is invalid;
+    /// - [`ConfigError::DimensionTooLarge`]: the dimension does not fit in a `u32`.
+    ///
+    /// # Complexity
+    ///
+    /// O(dimension) memory: 64 bytes a position for the bank, 16 for FTRL and normalized, 8 for
+    /// AdaGrad, 4 for SGD.
+    pub fn new(dimension: usize, config: impl Into<LearnerConfig>) -> Result<Self, ConfigError> {
+        let config = config.into();
+        config.validate()?;
+        if u32::try_from(dimension).is_err() {
+            return Err(ConfigError::DimensionTooLarge { dimension });
+        }
+        let kind = match &config.optimizer {
+            OptimizerConfig::Bank(c) => Kind::Bank(Box::new(Bank::new(c, dimension))),
+            OptimizerConfig::Ftrl(c) => Kind::Ftrl(Single::new(c.into(), dimension)),
+            OptimizerConfig::AdaGrad(c) => Kind::AdaGrad(Single::new(c.into(), dimension)),
+            OptimizerConfig::Normalized(c) => Kind::Normalized(Single::new(c.into(), dimension)),
+            OptimizerConfig::Sgd(c) => Kind::Sgd(Single::new(c.into(), dimension)),
+        };
+        Ok(Self::assemble(config, dimension, kind))
+    }
+
+    /// Continues from a saved state, under the settings it was learned under.
+    ///
+    /// # Errors
+    ///
+    /// - [`StateError::Config`]: the settings are invalid;
+    /// - [`StateError::SettingsMismatch`]: they are not those of the state;
+    /// - [`StateError::Missing`], [`StateError::Count`], [`StateError::Value`]: the state is
+    ///   incomplete or damaged.
+    pub fn from_state(
+        config: impl Into<LearnerConfig>,
+        state: &LearnerState,
+    ) -> Result<Self, StateError> {
+        let config = config.into();
+        config
+            .validate()
+            .map_err(|source| StateError::Config { source })?;
+        state.match_settings(&config.numbers())?;
+        let counters = state.u64("counters", 2)?;
+        let dimension = usize::try_from(counters[0])
+            .ok()
+            .filter(|&d| u32::try_from(d).is_ok())
+            .ok_or(StateError::Value {
+                name: "counters",
+                index: 0,
+                value: f64::INFINITY,
+            })?;
+        let kind = match &config.optimizer {
+            OptimizerConfig::Bank(c) => Kind::Bank(Box::new(Bank::load(c, dimension, state)?)),
+            OptimizerConfig::Ftrl(c) => Kind::Ftrl(Single::load(c.into(), dimension, state)?),
+            OptimizerConfig::AdaGrad(c) => Kind::AdaGrad(Single::load(c.into(), dimension, state)?),
+            OptimizerConfig::Normalized(c) => {
+                Kind::Normalized(Single::load(c.into(), dimension, state)?)
+            }
+            OptimizerConfig::Sgd(c) => Kind::Sgd(Single::load(c.into(), dimension, state)?),
+        };
+        let mut learner = Self::assemble(config, dimension, kind);
+        learner.events = counters[1];
+        learner.mean_loss = state.f64("mean_loss", 1)?[0];
+        Ok(learner)
+    }
+
+    /// Predicts an example, then learns from it, and returns the prediction made before.
+    ///
+    /// # Errors
+    ///
+    /// - [`LearnError::Row`]: the row or its importance is invalid;
+    /// - [`LearnError::Diverged`]: the margin, the average loss or the step is out of bounds.
+    ///
+    /// After an error the learner is as it was before the call.
+    ///
+    /// # Complexity
+    ///
+    /// O(nnz × members).
+    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
+    pub fn learn(&mut self, example: &Example<'_>) -> Result<Prediction, LearnError> {
+        let row = Row::check(&example.features, self.dimension)
+            .map_err(|source| LearnError::Row { source })?;
+        check_importance(example.importance).map_err(|source| LearnError::Row { source })?;
+        let label = example.label;
+        let class = if label {
+            self.config.positive_importance
+        } else {
+            self.config.negative_importance
+        };
+        let importance = example.importance * class;
+        let members = match &self.kind {
+            Kind::Bank(bank) => bank.member_margins(row),
+            _ => [0.0; _],
+        };
+        let margin = on_single!(&self.kind, bank => bank.margin(&members), s => s.margin(row));
+        self.guard(Quantity::Margin, margin.abs(), self.config.max_margin)?;
+        let loss = logistic_loss(margin, label);
+        let mean_loss = self.mean_loss + (loss - self.mean_loss) / LOSS_WINDOW;
+        self.guard(Quantity::MeanLoss, mean_loss, self.config.max_mean_loss)?;
+        let largest = row.values().iter().fold(1.0_f32, |m, v| m.max(v.abs()));
+        self.guard(
+            Quantity::Step,
+            f64::from(importance) * f64::from(largest),
+            MAX_STEP,
+        )?;
+
+        let event = Event {
+            gradient: logistic_gradient(margin, label) as f32,
+            importance,
+            before: self.events,
+        };
+        if importance > 0.0 {
+            on_single!(
+                &mut self.kind,
+                bank => bank.learn(row, &members, label, importance),
+                single => single.learn(row, margin, label, event)
+            );
+        }
+        self.mean_loss = mean_loss;
+        self.events += 1;
+        Ok(self.prediction(margin))
+    }
+
+    /// Predicts a row with what was learned so far.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RowError`] about positions or values.
+    pub fn predict(&self, features: &CsVecViewI<'_, f32, u32>) -> Result<Prediction, RowError> {
+        let row = Row::check(features, self.dimension)?;
+        let margin = on_single!(
+            &self.kind,
+            bank => bank.margin(&bank.member_margins(row)),
+            single => single.margin(row)
+        );
+        Ok(self.prediction(margin))
+    }
+
+    /// Returns the model learned so far: one array whose prediction is the learner's, up to the
+    /// rounding of each weight to `f32`. Negative down-sampling is undone in the bias.
+    ///
+    /// # Errors
+    ///
+    /// - [`LearnError::Diverged`]: a weight is not finite.
+    pub fn model(&self) -> Result<LinearModel, LearnError> {
+        let (weights, bias) = on_single!(&self.kind, bank => bank.weights(), s => s.weights());
+        LinearModel::new(weights, bias + self.unsampling).map_err(|_| LearnError::Diverged {
+            quantity: Quantity::Weight,
+            value: f64::INFINITY,
+            limit: f64::from(f32::MAX),
+            event: self.events,
+        })
+    }
+
+    /// Takes the state out: everything but the settings.
+    #[must_use]
+    pub fn state(&self) -> LearnerState {
+        let mut state = LearnerState::default();
+        state.push("settings", TensorData::F64(self.config.numbers()));
+        state.push(
+            "counters",
+            TensorData::U64(vec![self.dimension as u64, self.events]),
+        );
+        state.push("mean_loss", TensorData::F64(vec![self.mean_loss]));
+        on_single!(&self.kind, bank => bank.save(&mut state), s => s.save(&mut state));
+        state
+    }
+
+    /// Carries weights and accumulators over to values that are `ratios[i]` times as large from
+    /// now on, so that predictions do not jump: `w' = w / r`, `n' = n · r²`.
+    ///
+    /// For new population statistics the ratio is `D / D'`, old standard deviation over new.
+    ///
+    /// # Errors
+    ///
+    /// - [`RescaleError::Count`]: not one ratio a position;
+    /// - [`RescaleError::Ratio`]: a ratio is not finite and above 0.
+    pub fn rescale(&mut self, ratios: &[f32]) -> Result<(), RescaleError> {
+        if ratios.len() != self.dimension {
+            return Err(RescaleError::Count {
+                actual: ratios.len(),
+                dimension: self.dimension,
+            });
+        }
+        if let Some(position) = ratios.iter().position(|&r| !(r > 0.0 && r.is_finite())) {
+            return Err(RescaleError::Ratio {
+                position,
+                ratio: ratios[position],
+            });
+        }
+        on_single!(&mut self.kind, bank => bank.rescale(ratios), s => s.rescale(ratios));
+        Ok(())
+    }
+
+    /// Returns the number of examples learned.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Returns the number of positions.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn config(&self) -> &LearnerConfig {
+        &self.config
+    }
+
+    fn assemble(config: LearnerConfig, dimension: usize, kind: Kind) -> Self {
+        let unsampling = libm::log(config.sampling_rate);
+        let mean_loss = std::f64::consts::LN_2;
+        Self {
+            config,
+            dimension,
+            kind,
+            events: 0,
+            mean_loss,
+            unsampling,
+        }
+    }
+
+    fn prediction(&self, margin: f64) -> Prediction {
+        let margin = margin + self.unsampling;
+        Prediction {
+            margin,
+            probability: sigmoid(margin),
+        }
+    }
+
+    fn guard(&self, quantity: Quantity, value: f64, limit: f64) -> Result<(), LearnError> {
+        // Written so that NaN is out of bounds.
+        if value <= limit {
+            Ok(())
+        } else {
+            Err(LearnError::Diverged {
+                quantity,
+                value,
+                limit,
+                event: self.events,
+            })
+        }
+    }
+}
