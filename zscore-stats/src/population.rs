@@ -1,0 +1,534 @@
+//! Exact statistics of every position over a population of rows.
+
+use sprs::CsMatViewI;
+
+use crate::cohort::{CohortError, Cohorts, Membership};
+use crate::moments::{Moments, PackedMoments};
+use crate::value::{Entries, ValueError, check_batch, check_entries, check_values};
+
+/// Rows up to which sums of squares cannot overflow: 2³² · (2²⁴ · 2²⁴)² = 2¹²⁸.
+const SAFE_SIZE: u64 = u32::MAX as u64;
+
+/// Exact sums of every position over the rows of a population, and the size of each cohort.
+///
+/// A row is a user, a video or an event with transformed, shifted values
+/// ([`ScalePolicies::transform_in_place`](crate::ScalePolicies::transform_in_place)), so that a
+/// position it lacks is a 0. Zeros are never visited: they count through the size alone.
+///
+/// Everything is kept in whole numbers (see [`Moments`]), so any order of pushes and removals and
+/// any split of the rows over machines gives equal populations with the same bytes.
+///
+/// An operation that fails changes nothing.
+///
+/// # Invariants
+///
+/// - no position has more non-zeros than its cohort has rows, unless a row was removed that was
+///   never pushed; see [`Population::check`]
+///
+/// # Examples
+///
+/// Three users, and the plays over 10 s of each at position 0:
+///
+/// ```
+/// use zscore_stats::{Cohorts, Population};
+///
+/// let mut users = Population::new(Cohorts::single(2)?);
+/// users.push(0, (&[0], &[15.0]))?;
+/// users.push(0, (&[0], &[3.0]))?;
+/// users.push(0, (&[], &[]))?; // has watched nothing: counts as 0
+/// assert_eq!(users.mean(0), Some(6.0));
+/// assert_eq!(users.population_variance(0), Some(42.0)); // (81 + 9 + 36) / 3
+///
+/// users.replace(0, (&[0], &[3.0]), (&[0], &[6.0]))?; // three more plays
+/// assert_eq!(users.mean(0), Some(7.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Population {
+    cohorts: Cohorts,
+    sizes: Vec<u64>,
+    moments: Vec<PackedMoments>,
+    /// Ones not yet in `moments`: a one-hot entry costs one increment.
+    ones: Vec<u32>,
+    /// Rows whose ones may be in `ones`; no entry of it is larger.
+    rows_of_ones: u32,
+}
+
+impl Population {
+    /// Starts with nobody.
+    #[must_use]
+    pub fn new(cohorts: Cohorts) -> Self {
+        let dimension = cohorts.dimension();
+        Self {
+            sizes: vec![0; cohorts.count()],
+            moments: vec![PackedMoments::default(); dimension],
+            ones: vec![0; dimension],
+            rows_of_ones: 0,
+            cohorts,
+        }
+    }
+
+    /// Adds one row to a cohort, and to the cohorts of present rows that are part of it.
+    ///
+    /// `row`: an `sprs` view, or a pair of slices: positions and values.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopulationError::Cohort`] if there is no such cohort, or it takes its rows from another
+    /// - [`PopulationError::ForeignPosition`] if a position belongs to another cohort
+    /// - [`PopulationError::Value`] for positions out of order or range, for values that are not
+    ///   finite or above 2²⁴ in size
+    /// - [`PopulationError::Overflow`] if a sum would not fit in 128 bits, which takes more than
+    ///   2³² rows
+    ///
+    /// # Complexity
+    ///
+    /// O(nnz).
+    pub fn push<'a>(
+        &mut self,
+        cohort: u16,
+        row: impl Into<Entries<'a>>,
+    ) -> Result<(), PopulationError> {
+        let row = row.into();
+        self.check_row(cohort, row)?;
+        self.check_room(cohort, row, 1)?;
+        self.add_row(cohort, row);
+        Ok(())
+    }
+
+    /// Adds every row of a CSR batch to a cohort; see [`push`](Self::push).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`push`](Self::push), and [`PopulationError::Value`] for a batch stored by column
+    /// or with another number of columns. The batch is checked as a whole before it is added.
+    pub fn push_batch(
+        &mut self,
+        cohort: u16,
+        batch: CsMatViewI<'_, f32, u32, usize>,
+    ) -> Result<(), PopulationError> {
+        check_batch(batch, self.dimension())?;
+        check_values(batch.indices(), batch.data())?;
+        self.check_cohort(cohort, &[])?;
+        let ordered_rows = || batch.outer_iterator().map(Entries::from);
+        for row in ordered_rows() {
+            self.check_cohort(cohort, row.positions)?;
+        }
+        // All rows at once may need more room than there surely is; then one at a time is exact.
+        let rows = batch.rows() as u64;
+        if self.sizes[usize::from(cohort)].saturating_add(rows) > SAFE_SIZE {
+            let mut whole = self.clone();
+            for row in ordered_rows() {
+                whole.push(cohort, row)?;
+            }
+            *self = whole;
+            return Ok(());
+        }
+        for row in ordered_rows() {
+            self.add_row(cohort, row);
+        }
+        Ok(())
+    }
+
+    /// Takes one row out of a cohort again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`push`](Self::push), and [`PopulationError::NotCounted`] if what is left could not
+    /// be the sums of any rows. That finds most rows that were never pushed, not all of them.
+    ///
+    /// # Complexity
+    ///
+    /// O(nnz).
+    pub fn remove<'a>(
+        &mut self,
+        cohort: u16,
+        row: impl Into<Entries<'a>>,
+    ) -> Result<(), PopulationError> {
+        let row = row.into();
+        self.check_row(cohort, row)?;
+        self.check_counted(cohort, row)?;
+        self.subtract_row(cohort, row);
+        Ok(())
+    }
+
+    /// Takes a row out and puts its new version in, as when a user's counters have changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`remove`](Self::remove) for `old` and of [`push`](Self::push) for `new`.
+    ///
+    /// # Complexity
+    ///
+    /// O(nnz) of both.
+    pub fn replace<'a>(
+        &mut self,
+        cohort: u16,
+        old: impl Into<Entries<'a>>,
+        new: impl Into<Entries<'a>>,
+    ) -> Result<(), PopulationError> {
+        let (old, new) = (old.into(), new.into());
+        self.check_row(cohort, old)?;
+        self.check_row(cohort, new)?;
+        self.check_counted(cohort, old)?;
+        self.check_room(cohort, new, 0)?;
+        self.subtract_row(cohort, old);
+        self.add_row(cohort, new);
+        Ok(())
+    }
+
+    /// Adds another population's rows.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopulationError::OtherCohorts`] if the cohorts are not the same
+    /// - [`PopulationError::Overflow`] if a sum would not fit
+    ///
+    /// # Complexity
+    ///
+    /// O(dimension).
+    pub fn merge(&mut self, other: &Self) -> Result<(), PopulationError> {
+        self.combine(other, Moments::checked_add, u64::checked_add, |position| {
+            PopulationError::Overflow { position }
+        })
+    }
+
+    /// Takes another population's rows out again, as when a day leaves a sliding window.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopulationError::OtherCohorts`] if the cohorts are not the same
+    /// - [`PopulationError::NotCounted`] if `other` is not a part of this population
+    ///
+    /// # Complexity
+    ///
+    /// O(dimension).
+    pub fn subtract(&mut self, other: &Self) -> Result<(), PopulationError> {
+        self.combine(other, Moments::checked_sub, u64::checked_sub, |position| {
+            PopulationError::NotCounted { position }
+        })
+    }
+
+    /// Number of positions.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.cohorts.dimension()
+    }
+
+    /// Which positions share a size.
+    #[must_use]
+    pub fn cohorts(&self) -> &Cohorts {
+        &self.cohorts
+    }
+
+    /// Number of rows in a cohort; 0 for one that does not exist.
+    #[must_use]
+    pub fn size(&self, cohort: u16) -> u64 {
+        self.sizes.get(usize::from(cohort)).copied().unwrap_or(0)
+    }
+
+    /// Number of rows that the statistics of a position are taken over; 0 at or above the
+    /// dimension.
+    #[must_use]
+    pub fn size_at(&self, position: u32) -> u64 {
+        self.cohorts
+            .of(position)
+            .map_or(0, |cohort| self.size(cohort))
+    }
+
+    /// Exact sums at a position, or `None` at or above the dimension.
+    #[must_use]
+    pub fn moments(&self, position: u32) -> Option<Moments> {
+        let position = position as usize;
+        let ones = Moments::ones(*self.ones.get(position)?);
+        // Room for the ones was checked when they were pushed.
+        self.moments[position].unpack().checked_add(&ones)
+    }
+
+    /// Mean of what was pushed at a position, in the unit of the transformed value; `None` for
+    /// nobody and at or above the dimension.
+    ///
+    /// The mean of the transformed value itself is `t(x₀)` more.
+    #[must_use]
+    pub fn mean(&self, position: u32) -> Option<f64> {
+        self.moments(position)?.mean(self.size_at(position))
+    }
+
+    /// Population variance at a position (divisor N), in the squared unit of the transformed
+    /// value; `None` for nobody and at or above the dimension.
+    #[must_use]
+    pub fn population_variance(&self, position: u32) -> Option<f64> {
+        self.moments(position)?
+            .population_variance(self.size_at(position))
+    }
+
+    /// Population standard deviation at a position (divisor N), in the unit of the transformed
+    /// value; `None` for nobody and at or above the dimension.
+    #[must_use]
+    pub fn population_std_dev(&self, position: u32) -> Option<f64> {
+        self.moments(position)?
+            .population_std_dev(self.size_at(position))
+    }
+
+    /// Checks all invariants: only the removal of rows that were never pushed can break them.
+    ///
+    /// # Errors
+    ///
+    /// [`PopulationError::NotCounted`] naming the first position with more non-zeros than rows, or
+    /// with sums that no rows have.
+    ///
+    /// # Complexity
+    ///
+    /// O(dimension).
+    pub fn check(&self) -> Result<(), PopulationError> {
+        for position in self.positions() {
+            let valid = self.moments(position).is_some_and(|moments| {
+                moments.is_valid() && moments.nonzeros <= self.size_at(position)
+            });
+            if !valid {
+                return Err(PopulationError::NotCounted { position });
+            }
+        }
+        Ok(())
+    }
+
+    /// Every position, in order.
+    pub(crate) fn positions(&self) -> std::ops::Range<u32> {
+        // A dimension is checked to fit when the cohorts are made.
+        0..u32::try_from(self.dimension()).unwrap_or(u32::MAX)
+    }
+
+    fn check_row(&self, cohort: u16, row: Entries<'_>) -> Result<(), PopulationError> {
+        check_entries(row, self.dimension())?;
+        self.check_cohort(cohort, row.positions)
+    }
+
+    /// Checks that a cohort takes rows and that it owns all of an ordered row's positions.
+    fn check_cohort(&self, cohort: u16, positions: &[u32]) -> Result<(), PopulationError> {
+        let members = self.cohorts.members();
+        match members.get(usize::from(cohort)) {
+            Some(Membership::Every) => {}
+            Some(Membership::Present { of }) => {
+                return Err(PopulationError::DerivedCohort { cohort, of: *of });
+            }
+            None => {
+                let unknown = CohortError::UnknownCohort {
+                    cohort,
+                    cohorts: members.len(),
+                };
+                return Err(PopulationError::Cohort(unknown));
+            }
+        }
+        if self.cohorts.is_within(cohort, positions) {
+            return Ok(());
+        }
+        for &position in positions {
+            let owner = self.cohorts.index()[position as usize];
+            let part = Membership::Present { of: cohort };
+            if owner != cohort && members[usize::from(owner)] != part {
+                return Err(PopulationError::ForeignPosition {
+                    position,
+                    cohort,
+                    owner,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that adding a row overflows nothing.
+    fn check_room(&self, cohort: u16, row: Entries<'_>, more: u64) -> Result<(), PopulationError> {
+        let size = self.sizes[usize::from(cohort)];
+        if size < SAFE_SIZE {
+            return Ok(());
+        }
+        let full = |&position: &u32| PopulationError::Overflow { position };
+        if size.checked_add(more).is_none() {
+            return Err(full(row.positions.first().unwrap_or(&0)));
+        }
+        for (position, &value) in row.positions.iter().zip(row.values) {
+            self.moments(*position)
+                .and_then(|moments| moments.checked_add(&Moments::of(value)))
+                .ok_or_else(|| full(position))?;
+        }
+        Ok(())
+    }
+
+    /// Checks that a row can have been counted.
+    fn check_counted(&self, cohort: u16, row: Entries<'_>) -> Result<(), PopulationError> {
+        let missing = |&position: &u32| PopulationError::NotCounted { position };
+        for (position, &value) in row.positions.iter().zip(row.values) {
+            let part = Moments::of(value);
+            let owner = self.cohorts.index()[*position as usize];
+            self.moments(*position)
+                .and_then(|whole| whole.checked_sub(&part))
+                .filter(|_| self.size(owner) > 0)
+                .ok_or_else(|| missing(position))?;
+        }
+        if self.sizes[usize::from(cohort)] == 0 {
+            return Err(missing(&0));
+        }
+        Ok(())
+    }
+
+    fn add_row(&mut self, cohort: u16, row: Entries<'_>) {
+        self.count_members(cohort, row.positions, 1);
+        #[expect(clippy::float_cmp, reason = "exactly one is what the counters count")]
+        let all_ones = row
+            .values
+            .iter()
+            .fold(true, |all, &value| all & (value == 1.0));
+        if all_ones {
+            if self.rows_of_ones == u32::MAX {
+                self.fold_ones();
+            }
+            self.rows_of_ones += 1;
+            for &position in row.positions {
+                self.ones[position as usize] += 1;
+            }
+        } else {
+            for (&position, &value) in row.positions.iter().zip(row.values) {
+                self.moments[position as usize].push(value);
+            }
+        }
+    }
+
+    /// Subtracts a row that was checked to be counted.
+    fn subtract_row(&mut self, cohort: u16, row: Entries<'_>) {
+        self.count_members(cohort, row.positions, -1);
+        for (&position, &value) in row.positions.iter().zip(row.values) {
+            let rest = self
+                .moments(position)
+                .and_then(|whole| whole.checked_sub(&Moments::of(value)));
+            if let Some(rest) = rest {
+                self.moments[position as usize] = rest.into();
+                self.ones[position as usize] = 0;
+            }
+        }
+    }
+
+    /// Counts a row in its cohort, and once in each cohort of present rows that it has a position
+    /// of.
+    fn count_members(&mut self, cohort: u16, positions: &[u32], step: i64) {
+        let sizes = &mut self.sizes;
+        let mut count = |cohort: u16| {
+            let size = &mut sizes[usize::from(cohort)];
+            *size = size.saturating_add_signed(step);
+        };
+        count(cohort);
+        if self.cohorts.is_within(cohort, positions) {
+            return;
+        }
+        let index = self.cohorts.index();
+        for (at, &position) in positions.iter().enumerate() {
+            let owner = index[position as usize];
+            // Cohorts are few and rows short: looking back is quicker than a set.
+            let is_first = || positions[..at].iter().all(|&p| index[p as usize] != owner);
+            if owner != cohort && is_first() {
+                count(owner);
+            }
+        }
+    }
+
+    /// Moves all ones into the moments.
+    fn fold_ones(&mut self) {
+        for (moments, ones) in self.moments.iter_mut().zip(&mut self.ones) {
+            if *ones > 0
+                && let Some(sum) = moments.unpack().checked_add(&Moments::ones(*ones))
+            {
+                *moments = sum.into();
+                *ones = 0;
+            }
+        }
+        self.rows_of_ones = 0;
+    }
+
+    fn combine(
+        &mut self,
+        other: &Self,
+        moments: impl Fn(&Moments, &Moments) -> Option<Moments>,
+        size: impl Fn(u64, u64) -> Option<u64>,
+        error: impl Fn(u32) -> PopulationError,
+    ) -> Result<(), PopulationError> {
+        if self.cohorts != other.cohorts {
+            return Err(PopulationError::OtherCohorts);
+        }
+        let sizes: Option<Vec<_>> = self
+            .sizes
+            .iter()
+            .zip(&other.sizes)
+            .map(|(&a, &b)| size(a, b))
+            .collect();
+        let sizes = sizes.ok_or_else(|| error(0))?;
+        let mut combined = Vec::with_capacity(self.moments.len());
+        for position in self.positions() {
+            let both = self.moments(position).zip(other.moments(position));
+            let sums = both.and_then(|(a, b)| moments(&a, &b));
+            combined.push(sums.ok_or_else(|| error(position))?.into());
+        }
+        self.sizes = sizes;
+        self.moments = combined;
+        self.ones.fill(0);
+        self.rows_of_ones = 0;
+        Ok(())
+    }
+}
+
+impl PartialEq for Population {
+    fn eq(&self, other: &Self) -> bool {
+        self.cohorts == other.cohorts
+            && self.sizes == other.sizes
+            && self
+                .positions()
+                .all(|position| self.moments(position) == other.moments(position))
+    }
+}
+
+/// Why rows cannot be counted, taken out or merged.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PopulationError {
+    /// The row or batch itself is at fault.
+    #[error("row cannot be counted")]
+    Value {
+        /// What is wrong with it.
+        #[from]
+        source: ValueError,
+    },
+    /// There is no such cohort.
+    #[error(transparent)]
+    Cohort(CohortError),
+    /// Rows were given to a cohort that takes them from another one.
+    #[error("cohort {cohort} takes its rows from cohort {of}")]
+    DerivedCohort {
+        /// The cohort that was named.
+        cohort: u16,
+        /// The cohort to push to.
+        of: u16,
+    },
+    /// A row of one cohort has a position of another.
+    #[error("position {position} belongs to cohort {owner}, and the row to cohort {cohort}")]
+    ForeignPosition {
+        /// The position.
+        position: u32,
+        /// The cohort of the row.
+        cohort: u16,
+        /// The cohort of the position.
+        owner: u16,
+    },
+    /// A sum does not fit in 128 bits, or a size in 64.
+    #[error("the sums at position {position} would overflow")]
+    Overflow {
+        /// The position.
+        position: u32,
+    },
+    /// Rows to be taken out were never counted.
+    #[error("what is taken out at position {position} was never counted")]
+    NotCounted {
+        /// The position.
+        position: u32,
+    },
+    /// Two populations do not have the same cohorts.
+    #[error("the two populations do not have the same positions and cohorts")]
+    OtherCohorts,
+}
