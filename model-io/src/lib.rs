@@ -2,3 +2,27 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod container;
+mod error;
+mod file;
+mod info;
+mod json;
+#[cfg(feature = "registry")]
+mod location;
+mod model_file;
+mod snapshot;
+mod tensors;
+mod version;
+
+pub use container::{DIGEST_OFFSET, FORMAT_VERSION};
+pub use error::{DecodeError, EncodeError, FileError};
+pub use info::{EventSpan, Golden, ModelInfo, SpecIdentity};
+pub use model_file::{ModelFile, Weights};
+pub use snapshot::{DEFAULT_MAX_COLUMNS, Snapshot, Statistics};
+pub use version::{NameError, Version};
+#[cfg(feature = "registry")]
+pub use {
+    location::{Location, LocationError},
+    object_store,
+};

@@ -1,0 +1,59 @@
+//! Models that the tests share.
+
+use lr_core::LinearModel;
+use model_io::{EventSpan, Golden, ModelInfo, Snapshot, SpecIdentity, Statistics, Version};
+
+/// A description with every field set.
+pub(crate) fn info(events: u64) -> ModelInfo {
+    let version = Version::of_model(None, 1_651_658_400_123, events).unwrap();
+    let mut info = ModelInfo::new(version, "HI");
+    info.spec = SpecIdentity {
+        name: "example".to_owned(),
+        version: "3".to_owned(),
+        fingerprint: "ab".repeat(32),
+    };
+    info.events_learned = events;
+    info.span = Some(EventSpan {
+        first: 1_649_376_000_000,
+        last: 1_651_658_400_123,
+    });
+    info.threshold = 0.25;
+    info.sampling_rate = 0.5;
+    info.optimizer = "bank".to_owned();
+    info.settings.insert("alpha".to_owned(), "0.1".to_owned());
+    info.metrics.insert("log_loss".to_owned(), 0.1 + 0.2);
+    info.parent = Some(Version::new("2022-05-04T09-100").unwrap());
+    info.tool = "test 1".to_owned();
+    info.golden.push(Golden {
+        event: r#"{"label":1}"#.to_owned(),
+        probability: 0.125,
+    });
+    info
+}
+
+fn snapshot(weights: Vec<f32>) -> Snapshot {
+    Snapshot {
+        model: LinearModel::new(weights, -1.5).unwrap(),
+        dense_bias: 0.1,
+        statistics: Statistics {
+            positions: vec![1, 4],
+            mean: vec![2.5, -1.0],
+            std_dev: vec![0.0, 3.0],
+        },
+        spec: "{\"name\":\"example\"}".to_owned(),
+        info: info(171_670),
+    }
+}
+
+/// More than half of the weights are stored: dense.
+pub(crate) fn dense() -> Snapshot {
+    snapshot(vec![0.5, -0.0, 3.25, f32::MIN_POSITIVE, -7.0e-42, 1.0e30])
+}
+
+/// Two of 40 weights are stored: sparse.
+pub(crate) fn sparse() -> Snapshot {
+    let mut weights = vec![0.0; 40];
+    weights[3] = 1.5;
+    weights[39] = -2.25;
+    snapshot(weights)
+}
