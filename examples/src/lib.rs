@@ -3,12 +3,15 @@
 //! Every program is a thin `main` over a function of this library, so that the demo of `train` runs
 //! the very code of `simulate`, `event_gen` and the job itself.
 
+pub mod blocks;
 pub mod cli;
 pub mod compressed;
 pub mod event_files;
 pub mod libsvm;
+pub mod optimizer;
 pub mod ordered;
 pub mod progress;
 pub mod simulate;
+pub mod summary;
 pub mod text;
 pub mod whole_file;

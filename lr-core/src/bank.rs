@@ -52,6 +52,10 @@ impl Bank {
         }
     }
 
+    pub(crate) fn grow(&mut self, dimension: usize) {
+        self.lines.resize(dimension, Line::default());
+    }
+
     /// Returns the margin of each member.
     pub(crate) fn member_margins(&self, row: Row<'_>) -> [f32; MEMBERS] {
         let mut sums = [0.0_f32; MEMBERS];

@@ -351,6 +351,29 @@ impl Learner {
         Ok(())
     }
 
+    /// Makes room for positions up to `dimension`; what was learned stays as it is.
+    /// A smaller dimension changes nothing.
+    ///
+    /// For inputs whose dimension is not known beforehand.
+    ///
+    /// # Errors
+    ///
+    /// - [`ConfigError::DimensionTooLarge`]: the dimension does not fit in a `u32`.
+    ///
+    /// # Complexity
+    ///
+    /// Amortised O(1) a position.
+    pub fn grow(&mut self, dimension: usize) -> Result<(), ConfigError> {
+        if u32::try_from(dimension).is_err() {
+            return Err(ConfigError::DimensionTooLarge { dimension });
+        }
+        if dimension > self.dimension {
+            on_single!(&mut self.kind, bank => bank.grow(dimension), s => s.grow(dimension));
+            self.dimension = dimension;
+        }
+        Ok(())
+    }
+
     /// Returns the number of examples learned.
     #[must_use]
     pub fn events(&self) -> u64 {

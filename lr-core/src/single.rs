@@ -26,6 +26,10 @@ impl<R: Rule> Single<R> {
         }
     }
 
+    pub(crate) fn grow(&mut self, dimension: usize) {
+        self.slots.resize(dimension, R::Slot::default());
+    }
+
     pub(crate) fn margin(&self, row: Row<'_>) -> f64 {
         let mut sums = [0.0_f64; 8];
         for (positions, values) in row.positions().chunks(8).zip(row.values().chunks(8)) {

@@ -194,3 +194,19 @@ fn down_sampling_is_undone_in_every_probability() {
     assert!((probability - 0.2).abs() < 1e-15);
     assert!((learner.model().unwrap().probability(&row).unwrap() - 0.2).abs() < 1e-15);
 }
+
+#[test]
+fn growing_changes_no_prediction_and_makes_room() {
+    for name in NAMES {
+        let mut grown = learner(name);
+        let rows = stream(500);
+        learn(&mut grown, &rows);
+        let row = |dimension| CsVecViewI::new(dimension, &[0_u32, 5][..], &[1.0_f32, 0.5][..]);
+        let before = grown.predict(&row(10)).unwrap();
+        grown.grow(20).unwrap();
+        assert_eq!(grown.dimension(), 20);
+        assert_eq!(grown.predict(&row(20)).unwrap(), before);
+        grown.grow(5).unwrap();
+        assert_eq!(grown.dimension(), 20);
+    }
+}

@@ -1,0 +1,44 @@
+//! The learner's settings on a command line.
+
+use lr_core::{LearnerConfig, OptimizerConfig};
+
+use crate::cli::Failure;
+
+/// Flags that choose the learner; the default needs none.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// How to learn: bank (nothing to tune), ftrl, adagrad, normalized or sgd
+    #[arg(long, default_value = "bank", value_name = "NAME")]
+    optimizer: String,
+    /// Step size of every optimizer but the bank (alpha of ftrl)
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+}
+
+impl Args {
+    /// The settings.
+    ///
+    /// # Errors
+    ///
+    /// There is no such optimizer, or it takes no learning rate.
+    pub fn config(&self) -> Result<LearnerConfig, Failure> {
+        let mut optimizer: OptimizerConfig = self
+            .optimizer
+            .parse()
+            .map_err(|source| Failure::usage(format!("--optimizer: {source}")))?;
+        if let Some(rate) = self.learning_rate {
+            match &mut optimizer {
+                OptimizerConfig::Ftrl(config) => config.alpha = rate,
+                OptimizerConfig::AdaGrad(config) => config.learning_rate = rate,
+                OptimizerConfig::Normalized(config) => config.learning_rate = rate,
+                OptimizerConfig::Sgd(config) => config.learning_rate = rate,
+                other => {
+                    let name = other.name();
+                    let message = format!("--learning-rate: optimizer {name} takes none");
+                    return Err(Failure::usage(message));
+                }
+            }
+        }
+        Ok(LearnerConfig::default().optimizer(optimizer))
+    }
+}
