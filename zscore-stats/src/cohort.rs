@@ -43,6 +43,11 @@ pub enum Membership {
 /// # Ok::<(), zscore_stats::CohortError>(())
 /// ```
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(into = "CohortsData", try_from = "CohortsData")
+)]
 pub struct Cohorts {
     inner: Arc<Inner>,
 }
@@ -172,6 +177,34 @@ impl Cohorts {
 impl PartialEq for Cohorts {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner) || self.inner == other.inner
+    }
+}
+
+/// What is written of [`Cohorts`]; read through [`Cohorts::new`].
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CohortsData {
+    index: Vec<u16>,
+    members: Vec<Membership>,
+}
+
+#[cfg(feature = "serde")]
+impl From<Cohorts> for CohortsData {
+    fn from(cohorts: Cohorts) -> Self {
+        Self {
+            index: cohorts.index().to_vec(),
+            members: cohorts.members().to_vec(),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<CohortsData> for Cohorts {
+    type Error = CohortError;
+
+    fn try_from(data: CohortsData) -> Result<Self, CohortError> {
+        Self::new(data.index, data.members)
     }
 }
 

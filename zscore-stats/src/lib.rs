@@ -20,6 +20,6 @@ pub use crate::moments::Moments;
 pub use crate::normal::{normal_cdf, normal_quantile};
 pub use crate::policies::ScalePolicies;
 pub use crate::policy::{Absent, Clip, PolicyError, Scale, ScalePolicy, Transform};
-pub use crate::population::{Population, PopulationError};
+pub use crate::population::{Population, PopulationDecodeError, PopulationError};
 pub use crate::scaler::{Scaler, ScalerError, ScalerParts};
 pub use crate::value::{Entries, ValueError};

@@ -32,6 +32,11 @@ const TABLE_SIZE: u16 = 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(into = "PoliciesData", try_from = "PoliciesData")
+)]
 pub struct ScalePolicies {
     inner: Arc<Inner>,
 }
@@ -198,6 +203,34 @@ impl PartialEq for ScalePolicies {
         Arc::ptr_eq(&self.inner, &other.inner)
             || (self.inner.index == other.inner.index
                 && self.inner.policies == other.inner.policies)
+    }
+}
+
+/// What is written of [`ScalePolicies`]; read through [`ScalePolicies::new`].
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoliciesData {
+    policies: Vec<ScalePolicy>,
+    index: Vec<u16>,
+}
+
+#[cfg(feature = "serde")]
+impl From<ScalePolicies> for PoliciesData {
+    fn from(policies: ScalePolicies) -> Self {
+        Self {
+            policies: policies.policies().to_vec(),
+            index: policies.index().to_vec(),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<PoliciesData> for ScalePolicies {
+    type Error = PolicyError;
+
+    fn try_from(data: PoliciesData) -> Result<Self, PolicyError> {
+        Self::new(data.policies, data.index)
     }
 }
 

@@ -65,6 +65,7 @@ pub enum Absent {
 /// Bounds of a scaled value, in the unit of the scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Clip {
     /// Least value of `f(x)`.
     pub low: f64,
@@ -87,7 +88,7 @@ pub struct Clip {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct ScalePolicy {
     /// `t`, applied to the raw value.

@@ -1,10 +1,16 @@
 //! Exact statistics of every position over a population of rows.
 
+mod bytes;
+#[cfg(feature = "serde")]
+mod data;
+
 use sprs::CsMatViewI;
 
 use crate::cohort::{CohortError, Cohorts, Membership};
 use crate::moments::{Moments, PackedMoments};
 use crate::value::{Entries, ValueError, check_batch, check_entries, check_values};
+
+pub use self::bytes::PopulationDecodeError;
 
 /// Rows up to which sums of squares cannot overflow: 2³² · (2²⁴ · 2²⁴)² = 2¹²⁸.
 const SAFE_SIZE: u64 = u32::MAX as u64;
@@ -44,6 +50,11 @@ const SAFE_SIZE: u64 = u32::MAX as u64;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(into = "data::PopulationData", try_from = "data::PopulationData")
+)]
 pub struct Population {
     cohorts: Cohorts,
     sizes: Vec<u64>,

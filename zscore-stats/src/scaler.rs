@@ -47,6 +47,8 @@ use crate::value::{ValueError, check_lengths, check_shape};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "ScalerData", try_from = "ScalerData"))]
 pub struct Scaler {
     inner: Arc<Inner>,
 }
@@ -395,6 +397,39 @@ impl PartialEq for Scaler {
     /// Same policies and the same statistics.
     fn eq(&self, other: &Self) -> bool {
         self.policies() == other.policies() && self.parts() == other.parts()
+    }
+}
+
+/// What is written of a [`Scaler`]; read through [`Scaler::from_parts`].
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScalerData {
+    policies: ScalePolicies,
+    positions: Vec<u32>,
+    mean: Vec<f64>,
+    std_dev: Vec<f64>,
+}
+
+#[cfg(feature = "serde")]
+impl From<Scaler> for ScalerData {
+    fn from(scaler: Scaler) -> Self {
+        let parts = scaler.parts();
+        Self {
+            policies: scaler.policies().clone(),
+            positions: parts.positions.to_vec(),
+            mean: parts.mean.to_vec(),
+            std_dev: parts.std_dev.to_vec(),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<ScalerData> for Scaler {
+    type Error = ScalerError;
+
+    fn try_from(data: ScalerData) -> Result<Self, ScalerError> {
+        Self::from_parts(&data.policies, data.positions, data.mean, data.std_dev)
     }
 }
 
