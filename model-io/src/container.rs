@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::io;
 
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use sha2::{Digest, Sha256};
 
 use crate::error::DecodeError;
@@ -194,8 +194,8 @@ impl<'a> Container<'a> {
         self.tensors.tensor(name).is_ok()
     }
 
-    pub(crate) fn tensors(&self) -> impl Iterator<Item = (&str, TensorView<'a>)> {
-        self.tensors.iter()
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|(name, _)| name)
     }
 
     pub(crate) fn f32(&self, name: &str) -> Result<Cow<'a, [f32]>, DecodeError> {
@@ -208,6 +208,18 @@ impl<'a> Container<'a> {
 
     pub(crate) fn u32(&self, name: &str) -> Result<Cow<'a, [u32]>, DecodeError> {
         self.vector(name, Dtype::U32).map(cast)
+    }
+
+    pub(crate) fn u64(&self, name: &str) -> Result<Cow<'a, [u64]>, DecodeError> {
+        self.vector(name, Dtype::U64).map(cast)
+    }
+
+    pub(crate) fn dtype(&self, name: &str) -> Result<Dtype, DecodeError> {
+        let view = self.tensors.tensor(name);
+        view.map(|view| view.dtype())
+            .map_err(|_| DecodeError::MissingTensor {
+                name: name.to_owned(),
+            })
     }
 
     pub(crate) fn u8(&self, name: &str) -> Result<&'a [u8], DecodeError> {

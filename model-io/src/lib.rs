@@ -3,6 +3,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(feature = "registry")]
+mod blocking;
+mod checkpoint;
+#[cfg(feature = "registry")]
+mod checkpoint_log;
 mod container;
 mod error;
 mod file;
@@ -11,10 +16,13 @@ mod json;
 #[cfg(feature = "registry")]
 mod location;
 mod model_file;
+#[cfg(feature = "registry")]
+mod registry;
 mod snapshot;
 mod tensors;
 mod version;
 
+pub use checkpoint::{Checkpoint, ConsumedFile, Progress, SettingDifference, SettingsMismatch};
 pub use container::{DIGEST_OFFSET, FORMAT_VERSION};
 pub use error::{DecodeError, EncodeError, FileError};
 pub use info::{EventSpan, Golden, ModelInfo, SpecIdentity};
@@ -23,6 +31,13 @@ pub use snapshot::{DEFAULT_MAX_COLUMNS, Snapshot, Statistics};
 pub use version::{NameError, Version};
 #[cfg(feature = "registry")]
 pub use {
+    blocking::Blocking,
+    checkpoint_log::{CheckpointLog, CheckpointWriter},
     location::{Location, LocationError},
     object_store,
+    registry::Registry,
+    registry::error::RegistryError,
+    registry::layout::{ArtifactKind, Layout},
+    registry::publish::{PublishOptions, PublishOutcome, Published},
+    registry::record::{Commit, CommitKind, FileEntry, FolderManifest, Manifest},
 };

@@ -1,7 +1,15 @@
 //! Models that the tests share.
 
+use std::sync::Arc;
+
 use lr_core::LinearModel;
-use model_io::{EventSpan, Golden, ModelInfo, Snapshot, SpecIdentity, Statistics, Version};
+use model_io::{
+    Blocking, EventSpan, Golden, Location, ModelInfo, Snapshot, SpecIdentity, Statistics, Version,
+};
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 
 /// A description with every field set.
 pub(crate) fn info(events: u64) -> ModelInfo {
@@ -56,4 +64,23 @@ pub(crate) fn sparse() -> Snapshot {
     weights[3] = 1.5;
     weights[39] = -2.25;
     snapshot(weights)
+}
+
+/// Runs an asynchronous test.
+pub(crate) fn test(body: impl Future<Output = ()>) {
+    Blocking::new().unwrap().run(body);
+}
+
+/// Every kind of store that needs no server, with a fresh root in each.
+pub(crate) fn stores() -> Vec<(Arc<dyn ObjectStore>, Path)> {
+    let folder = tempfile::tempdir().unwrap().keep();
+    let (local, root) = Location::parse(folder.to_str().unwrap())
+        .unwrap()
+        .into_parts();
+    let wrapped = PrefixStore::new(InMemory::new(), "below");
+    vec![
+        (Arc::new(InMemory::new()), Path::from("root")),
+        (local, root),
+        (Arc::new(wrapped), Path::from("root/deeper")),
+    ]
 }

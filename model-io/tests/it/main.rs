@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod checkpoint;
 mod common;
 mod decode;
 mod model_file;
+mod publish;
