@@ -1,0 +1,6 @@
+//! Behaviour of the public interface.
+
+#![allow(clippy::unwrap_used)] // `allow-unwrap-in-tests` does not reach helper functions
+
+mod event;
+mod history;
