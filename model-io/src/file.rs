@@ -65,3 +65,14 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Creates `path` and the folders above it.
+#[cfg(feature = "registry")]
+pub(crate) fn create_folder(path: &Path) -> Result<(), FileError> {
+    let action = "creating the folder";
+    fs::create_dir_all(path).map_err(|source| FileError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -40,4 +40,7 @@ pub use {
     registry::layout::{ArtifactKind, Layout},
     registry::publish::{PublishOptions, PublishOutcome, Published},
     registry::record::{Commit, CommitKind, FileEntry, FolderManifest, Manifest},
+    registry::resolve::{Listed, Selector},
+    registry::retain::{RetainPolicy, Retained},
+    registry::verify::Verification,
 };

@@ -5,12 +5,17 @@
 //! live by the creation of the next record of a log, and after an error the key is read to learn
 //! what happened.
 
+pub(crate) mod artifact;
 pub(crate) mod error;
 pub(crate) mod layout;
 pub(crate) mod log;
 pub(crate) mod objects;
 pub(crate) mod publish;
 pub(crate) mod record;
+pub(crate) mod resolve;
+pub(crate) mod retain;
+pub(crate) mod rollback;
+pub(crate) mod verify;
 
 use std::fmt;
 use std::sync::Arc;

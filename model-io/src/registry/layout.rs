@@ -43,6 +43,8 @@ impl ArtifactKind {
 /// {root}/models/<language>/<version>/                       model.safetensors, manifest.json
 /// {root}/models/<language>/_commits/<n, 20 digits>.json     the log of what is live
 /// {root}/models/<language>/_pins/<version>.json             versions that retention spares
+/// {root}/models/<language>/_leases/<version>                a publish again, under way
+/// {root}/models/<language>/_retiring/<version>              a deletion under way
 /// {root}/models/<language>/LATEST                           hint: a copy of the newest commit
 /// {root}/ckpt/<language>/<seq, 20 digits>.safetensors       checkpoints
 /// ```
@@ -191,6 +193,12 @@ impl LanguageKeys {
         self.pins().join(format!("{version}.json"))
     }
 
+    /// Written by a publish of a version that was there already, until it is committed.
+    pub(crate) fn lease(&self, version: &Version) -> Path {
+        self.models.clone().join("_leases").join(version.as_str())
+    }
+
+    /// Written by retention while it deletes a version.
     pub(crate) fn retiring(&self, version: &Version) -> Path {
         self.models.clone().join("_retiring").join(version.as_str())
     }

@@ -54,6 +54,15 @@ pub struct Published {
     pub commit: Commit,
 }
 
+/// A version whose model file and manifest are there.
+struct Stored {
+    manifest_sha256: String,
+    /// Newest commit when the manifest was written.
+    base: u64,
+    /// Whether the version was there before and a lease protects it from retention.
+    leased: bool,
+}
+
 impl Registry {
     /// Publishes a snapshot under its own language and version.
     ///
@@ -113,7 +122,11 @@ impl Registry {
         let newest = self.head(&keys).await?;
         check_epoch(&keys, newest.as_ref(), options)?;
         check_spec(newest.as_ref(), info, options)?;
-        let (manifest_sha256, base) = self
+        let Stored {
+            manifest_sha256,
+            base,
+            leased,
+        } = self
             .store_version(&keys, info, bytes, newest.as_ref(), options)
             .await?;
 
@@ -147,6 +160,10 @@ impl Registry {
             }
         };
         let (commit, appended) = self.append(&keys, newest, decide).await?;
+        if leased {
+            // A lease that stays behind ends by itself.
+            let _ = objects::delete(&self.store, &keys.lease(&info.version)).await;
+        }
         let outcome = match (appended, publishes(&commit, &info.version)) {
             (true, _) => PublishOutcome::Committed,
             (false, true) => PublishOutcome::AlreadyCommitted,
@@ -155,7 +172,7 @@ impl Registry {
         Ok(published(info, outcome, commit))
     }
 
-    /// Stores model file and manifest; returns the manifest's digest and base commit.
+    /// Stores model file and manifest, or finds them.
     async fn store_version(
         &self,
         keys: &LanguageKeys,
@@ -163,7 +180,7 @@ impl Registry {
         bytes: Bytes,
         newest: Option<&Commit>,
         options: &PublishOptions,
-    ) -> Result<(String, u64), RegistryError> {
+    ) -> Result<Stored, RegistryError> {
         let version = &info.version;
         let file = FileEntry {
             name: MODEL_FILE.to_owned(),
@@ -174,18 +191,25 @@ impl Registry {
             version: version.clone(),
             key: key.to_string(),
         };
-        if objects::head(&self.store, &keys.retiring(version))
-            .await?
-            .is_some()
-        {
-            return Err(RegistryError::Retiring {
-                version: version.clone(),
-            });
-        }
         let key = keys.model(version);
         let same = |there: &[u8]| there == bytes;
-        if let Created::Theirs(_) = objects::create(&self.store, &key, bytes.clone(), same).await? {
-            return Err(taken(&key));
+        let created = objects::create(&self.store, &key, bytes.clone(), same).await?;
+        let leased = match created {
+            Created::Ours => false,
+            Created::Same => true,
+            Created::Theirs(_) => return Err(taken(&key)),
+        };
+        if leased {
+            // What was there already may be old enough for retention to delete it right now. The
+            // lease comes before the look at the marker, and the other way round over there.
+            let lease = Bytes::from_static(b"{}\n");
+            objects::overwrite(&self.store, &keys.lease(version), lease).await?;
+            if self.is_retiring(keys, version).await? {
+                return Err(RegistryError::Retiring {
+                    version: version.clone(),
+                });
+            }
+            objects::create(&self.store, &key, bytes.clone(), same).await?;
         }
         let manifest = Manifest {
             format: FORMAT_VERSION,
@@ -206,13 +230,24 @@ impl Registry {
         let encoded = record::encode(&key, &manifest)?;
         let same = |there: &[u8]| there == encoded;
         match objects::create(&self.store, &key, encoded.clone(), same).await? {
-            Created::Ours | Created::Same => Ok((sha256_hex(&encoded), manifest.base_commit)),
+            Created::Ours | Created::Same => {
+                let manifest_sha256 = sha256_hex(&encoded);
+                Ok(Stored {
+                    manifest_sha256,
+                    base: manifest.base_commit,
+                    leased,
+                })
+            }
             Created::Theirs(there) => {
                 let found: Manifest = record::decode(&key, &there)?;
                 if found.file != manifest.file {
                     return Err(taken(&key));
                 }
-                Ok((sha256_hex(&there), found.base_commit))
+                Ok(Stored {
+                    manifest_sha256: sha256_hex(&there),
+                    base: found.base_commit,
+                    leased,
+                })
             }
         }
     }

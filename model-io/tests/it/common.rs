@@ -71,6 +71,17 @@ pub(crate) fn test(body: impl Future<Output = ()>) {
     Blocking::new().unwrap().run(body);
 }
 
+/// The same where nothing but pauses takes time: they pass at once.
+pub(crate) fn test_in_virtual_time(body: impl Future<Output = ()>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(body);
+}
+
 /// Every kind of store that needs no server, with a fresh root in each.
 pub(crate) fn stores() -> Vec<(Arc<dyn ObjectStore>, Path)> {
     let folder = tempfile::tempdir().unwrap().keep();

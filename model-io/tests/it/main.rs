@@ -5,5 +5,6 @@
 mod checkpoint;
 mod common;
 mod decode;
+mod faults;
 mod model_file;
 mod publish;
