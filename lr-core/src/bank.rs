@@ -2,141 +2,274 @@
 
 use crate::{
     config::{BankConfig, RateDecay},
-    loss::sigmoid,
+    kernel::{
+        Checked, Stack, TERMS,
+        bank::{
+            self, COUNT, CURVATURES, H, LINE, Line, MEMBERS, Margins, N, Pushes, SHRINK, SQUARES,
+            Update,
+        },
+    },
     row::Row,
+    single::invariant_push,
     state::{LearnerState, StateError, TensorData},
 };
 
-/// Numbers kept a position: one cache line.
-pub(crate) const LINE: usize = 16;
-/// Members that a line has room for.
-pub(crate) const MEMBERS: usize = BankConfig::MOST_MEMBERS;
-/// Sum of squared gradients of the stacked prediction.
-const N: usize = 12;
-/// Sum of squared values.
-const SQUARES: usize = 13;
-/// How often the position was present.
-const COUNT: usize = 14;
-/// `1 / max(1, RMS of the values so far)`, less one: a fresh line is all zeros.
-const SHRINK: usize = 15;
+const _: () = assert!(MEMBERS == BankConfig::MOST_MEMBERS);
+const _: () = assert!(CURVATURES == BankConfig::MOST_CURVATURES);
+const _: () = assert!(MEMBERS + BankConfig::MOST_NEWCOMERS + 1 == TERMS);
 
-/// What is kept for one position.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C, align(64))]
-pub(crate) struct Line(pub(crate) [f32; LINE]);
+/// Term of the constant.
+const CONSTANT: usize = TERMS - 1;
 
 /// A bank of members and its stacker.
 #[derive(Debug, Clone)]
 pub(crate) struct Bank {
     lines: Vec<Line>,
-    bias: Line,
-    rates: [f32; MEMBERS],
-    decays: [RateDecay; MEMBERS],
     stack: Stack,
+    kernel: Checked,
+    plan: Plan,
+}
+
+/// The settings in the form that the kernels take.
+#[derive(Debug, Clone)]
+struct Plan {
+    members: usize,
+    rates: [f32; LINE],
+    kinds: Pushes,
+    variances: [f32; CURVATURES],
+    /// Members whose newcomers are terms `MEMBERS`, `MEMBERS + 1`, ….
+    newcomers: Vec<usize>,
+    newness: f32,
+    l1: f32,
+    l2: f32,
+}
+
+impl Plan {
+    fn new(config: &BankConfig) -> Self {
+        let mut plan = Self {
+            members: config.members.len(),
+            rates: [0.0; LINE],
+            kinds: Pushes::default(),
+            variances: [0.0; CURVATURES],
+            newcomers: Vec::new(),
+            newness: config.newness,
+            l1: config.l1,
+            l2: config.l2,
+        };
+        let curvature_rates = config.curvature_rates();
+        plan.variances[..curvature_rates.len()].copy_from_slice(&curvature_rates);
+        for (k, member) in config.members.iter().enumerate() {
+            plan.rates[k] = member.learning_rate;
+            match member.decay {
+                RateDecay::None => plan.kinds.constant[k] = 1.0,
+                RateDecay::Root => plan.kinds.root[k] = 1.0,
+                RateDecay::Curvature => {
+                    for (kind, &rate) in plan.kinds.curvature.iter_mut().zip(&curvature_rates) {
+                        if rate.to_bits() == member.learning_rate.to_bits() {
+                            kind[k] = 1.0;
+                        }
+                    }
+                }
+            }
+            if member.newcomers {
+                plan.newcomers.push(k);
+            }
+        }
+        plan
+    }
+
+    fn terms(&self, margins: &Margins) -> [f64; TERMS] {
+        let mut terms = [0.0; TERMS];
+        for (term, &margin) in terms.iter_mut().zip(&margins.whole[..self.members]) {
+            *term = f64::from(margin);
+        }
+        for (term, &k) in terms[MEMBERS..].iter_mut().zip(&self.newcomers) {
+            *term = f64::from(margins.newcomers[k]);
+        }
+        terms[CONSTANT] = 1.0;
+        terms
+    }
+}
+
+/// A prediction, with what learning from the same row needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) margin: f64,
+    margins: Margins,
+    terms: [f64; TERMS],
 }
 
 impl Bank {
     pub(crate) fn new(config: &BankConfig, dimension: usize) -> Self {
-        let mut rates = [0.0; MEMBERS];
-        let mut decays = [RateDecay::None; MEMBERS];
-        for (k, member) in config.members.iter().enumerate() {
-            rates[k] = member.learning_rate;
-            decays[k] = member.decay;
-        }
+        let plan = Plan::new(config);
+        let mut mean = [0.0; TERMS];
+        let mut variances = [0.0; TERMS];
+        #[expect(clippy::cast_precision_loss, reason = "at most 11")]
+        let share = 1.0 / plan.members as f64;
+        mean[..plan.members].fill(share);
+        variances[..plan.members].fill(config.prior_variance);
+        variances[MEMBERS..MEMBERS + plan.newcomers.len()].fill(config.prior_variance);
+        variances[CONSTANT] = config.bias_variance;
         Self {
             lines: vec![Line::default(); dimension],
-            bias: Line::default(),
-            rates,
-            decays,
-            stack: Stack::new(config),
+            stack: Stack::new(mean, variances, config.forgetting),
+            kernel: Checked::best(),
+            plan,
         }
+    }
+
+    pub(crate) fn set_kernel(&mut self, kernel: Checked) {
+        self.kernel = kernel;
     }
 
     pub(crate) fn grow(&mut self, dimension: usize) {
         self.lines.resize(dimension, Line::default());
     }
 
-    /// Returns the margin of each member.
-    pub(crate) fn member_margins(&self, row: Row<'_>) -> [f32; MEMBERS] {
-        let mut sums = [0.0_f32; MEMBERS];
-        sums.copy_from_slice(&self.bias.0[..MEMBERS]);
-        for (&position, &value) in row.positions().iter().zip(row.values()) {
-            let line = &self.lines[position as usize].0;
-            let x = value * (1.0 + line[SHRINK]);
-            for (sum, &weight) in sums.iter_mut().zip(line) {
-                *sum += weight * x;
-            }
+    pub(crate) fn prefetch(&self, positions: &[u32]) {
+        bank::prefetch_row(&self.lines, positions);
+    }
+
+    /// Predicts a row.
+    pub(crate) fn look(&self, row: Row<'_>) -> Look {
+        let margins = bank::margins(
+            self.kernel,
+            &self.lines,
+            row.positions(),
+            row.values(),
+            self.plan.newness,
+        );
+        let terms = self.plan.terms(&margins);
+        Look {
+            margin: self.stack.margin(&terms),
+            margins,
+            terms,
         }
-        sums
     }
 
-    /// Returns the stacked margin.
-    pub(crate) fn margin(&self, members: &[f32; MEMBERS]) -> f64 {
-        self.stack.margin(members)
-    }
-
-    /// Learns a row whose member margins are known.
+    /// Learns a row that has just been looked at and given the probability `p`.
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
     pub(crate) fn learn(
         &mut self,
         row: Row<'_>,
-        members: &[f32; MEMBERS],
+        look: &Look,
+        p: f64,
         label: bool,
         importance: f32,
     ) {
-        let y = f64::from(u8::from(label));
-        let gradient = (sigmoid(self.margin(members)) - y) as f32;
-        let mut pushes = [0.0_f32; MEMBERS];
-        for ((push, &margin), &rate) in pushes.iter_mut().zip(members).zip(&self.rates) {
-            if rate > 0.0 {
-                *push = rate * importance * (sigmoid(f64::from(margin)) - y) as f32;
+        let gradient = p - f64::from(u8::from(label));
+        let mut agreements = look.margins.whole;
+        let sign = if label { -1.0 } else { 1.0 };
+        if !label {
+            agreements = agreements.map(|m| -m);
+        }
+        let sizes = bank::gradients(self.kernel, &agreements);
+        let mut update = Update {
+            pushes: Pushes::default(),
+            variances: self.plan.variances,
+            square: importance * (gradient * gradient) as f32,
+            curvature: importance * (p * (1.0 - p)) as f32,
+            l1: self.plan.l1 * importance,
+            l2: self.plan.l2 * importance,
+            rates: &self.plan.rates,
+            kinds: &self.plan.kinds,
+        };
+        let mut pushes = [0.0; LINE];
+        for (lane, push) in pushes.iter_mut().enumerate() {
+            *push = self.plan.rates[lane] * (importance * (sign * sizes[lane]));
+        }
+        if importance > 1.0 {
+            self.shorten(row, look, label, importance, &update, &mut pushes);
+        }
+        for (lane, &push) in pushes.iter().enumerate() {
+            let (kinds, split) = (&self.plan.kinds, &mut update.pushes);
+            split.constant[lane] = push * kinds.constant[lane];
+            split.root[lane] = push * kinds.root[lane];
+            for (split, kind) in split.curvature.iter_mut().zip(&kinds.curvature) {
+                split[lane] = push * kind[lane];
             }
         }
-        self.stack.learn(members, label, f64::from(importance));
-        step(
-            &mut self.bias.0,
-            1.0,
-            gradient,
-            importance,
-            &pushes,
-            &self.decays,
+        bank::update(
+            self.kernel,
+            &mut self.lines,
+            row.positions(),
+            row.values(),
+            &update,
         );
-        for (&position, &value) in row.positions().iter().zip(row.values()) {
-            let line = &mut self.lines[position as usize].0;
-            step(line, value, gradient, importance, &pushes, &self.decays);
+        self.stack
+            .learn(self.kernel, &look.terms, p, label, f64::from(importance));
+    }
+
+    /// Replaces the pushes of an important example by those of the gradient flow, so that no
+    /// member overshoots.
+    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
+    fn shorten(
+        &self,
+        row: Row<'_>,
+        look: &Look,
+        label: bool,
+        importance: f32,
+        update: &Update<'_>,
+        pushes: &mut [f32; LINE],
+    ) {
+        let reaches = bank::reaches(&self.lines, row.positions(), row.values(), update);
+        for lane in 0..self.plan.members {
+            let rate = f64::from(self.plan.rates[lane]);
+            let push = invariant_push(
+                f64::from(look.margins.whole[lane]),
+                label,
+                f64::from(importance),
+                rate * reaches[lane],
+            );
+            pushes[lane] = (rate * push) as f32;
         }
+    }
+
+    /// Returns the variance of the margin: that of the mixing coefficients, plus that of the
+    /// weights under the diagonal curvature with the largest prior variance.
+    pub(crate) fn variance(&self, row: Row<'_>, look: &Look) -> f64 {
+        let prior = self.plan.variances.iter().copied().fold(0.0_f32, f32::max);
+        let prior = if prior > 0.0 { f64::from(prior) } else { 1.0 };
+        let mut sum = self.stack.variance(&look.terms);
+        for (&position, &value) in row.positions().iter().zip(row.values()) {
+            let line = &self.lines[position as usize].0;
+            let x = f64::from(value) * (1.0 + f64::from(line[SHRINK]));
+            sum += x * x / (1.0 / prior + f64::from(line[H]));
+        }
+        sum
     }
 
     /// Folds the members into one weight a position and a bias.
     #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
     pub(crate) fn weights(&self) -> (Vec<f32>, f64) {
+        let mean = &self.stack.mean;
+        let newness = f64::from(self.plan.newness);
         let fold = |line: &Line| {
-            let mut sum = 0.0_f64;
-            for (k, &a) in self.stack.mean[..self.stack.members].iter().enumerate() {
-                sum += a * f64::from(line.0[k]);
+            let line = &line.0;
+            let mut whole = 0.0;
+            for k in 0..self.plan.members {
+                whole += mean[k] * f64::from(line[k]);
             }
-            sum
+            let mut newcomers = 0.0;
+            for (a, &k) in mean[MEMBERS..].iter().zip(&self.plan.newcomers) {
+                newcomers += a * f64::from(line[k]);
+            }
+            let share = newness / (newness + f64::from(line[COUNT]));
+            ((whole + newcomers * share) * (1.0 + f64::from(line[SHRINK]))) as f32
         };
-        let weights = self
-            .lines
-            .iter()
-            .map(|line| (fold(line) * f64::from(1.0 + line.0[SHRINK])) as f32)
-            .collect();
-        (
-            weights,
-            fold(&self.bias) + self.stack.mean[self.stack.members],
-        )
+        (self.lines.iter().map(fold).collect(), mean[CONSTANT])
     }
 
     pub(crate) fn rescale(&mut self, ratios: &[f32]) {
         for (line, &ratio) in self.lines.iter_mut().zip(ratios) {
-            if ratio.to_bits() == 1.0_f32.to_bits() {
+            // An untouched line needs nothing, and most lines of a wide model are untouched.
+            if ratio.to_bits() == 1.0_f32.to_bits() || line.0[COUNT] == 0.0 {
                 continue;
             }
             let line = &mut line.0;
             let before = 1.0 + line[SHRINK];
             line[SQUARES] *= ratio * ratio;
-            let after = inverse_scale(line[SQUARES], line[COUNT]);
+            let after = (line[COUNT] / line[SQUARES].max(line[COUNT])).sqrt();
             line[SHRINK] = after - 1.0;
             // Members see value · ratio · after where they saw value · before.
             let seen = ratio * (after / before);
@@ -144,17 +277,14 @@ impl Bank {
                 *weight /= seen;
             }
             line[N] *= seen * seen;
+            line[H] *= seen * seen;
         }
     }
 
     pub(crate) fn save(&self, state: &mut LearnerState) {
-        let lines = self
-            .lines
-            .iter()
-            .chain([&self.bias])
-            .flat_map(|line| line.0)
-            .collect();
+        let lines = self.lines.iter().flat_map(|line| line.0).collect();
         state.push("lines", TensorData::F32(lines));
+        state.push("stack_total", TensorData::F64(vec![self.stack.total]));
         state.push("stack_mean", TensorData::F64(self.stack.mean.to_vec()));
         state.push(
             "stack_covariance",
@@ -167,12 +297,30 @@ impl Bank {
         dimension: usize,
         state: &LearnerState,
     ) -> Result<Self, StateError> {
+        // Sizes are checked before anything is allocated.
+        let expected = dimension.saturating_mul(LINE);
+        let numbers = state.f32("lines", expected)?;
         let mut bank = Self::new(config, dimension);
-        let numbers = state.f32("lines", (dimension + 1) * LINE)?;
-        let lines = bank.lines.iter_mut().chain([&mut bank.bias]);
-        for (line, numbers) in lines.zip(numbers.chunks_exact(LINE)) {
+        for (index, (line, numbers)) in bank
+            .lines
+            .iter_mut()
+            .zip(numbers.chunks_exact(LINE))
+            .enumerate()
+        {
             line.0.copy_from_slice(numbers);
+            if let Some(k) = [N, H, SQUARES, COUNT]
+                .into_iter()
+                .find(|&k| line.0[k] < 0.0)
+            {
+                let value = f64::from(line.0[k]);
+                return Err(StateError::Value {
+                    name: "lines",
+                    index: index * LINE + k,
+                    value,
+                });
+            }
         }
+        bank.stack.total = state.f64("stack_total", 1)?[0];
         bank.stack
             .mean
             .copy_from_slice(state.f64("stack_mean", TERMS)?);
@@ -186,129 +334,5 @@ impl Bank {
             row.copy_from_slice(saved);
         }
         Ok(bank)
-    }
-}
-
-/// Learns one coordinate of every member.
-fn step(
-    line: &mut [f32; LINE],
-    value: f32,
-    gradient: f32,
-    importance: f32,
-    pushes: &[f32; MEMBERS],
-    decays: &[RateDecay; MEMBERS],
-) {
-    let x = value * (1.0 + line[SHRINK]);
-    let g = gradient * x;
-    line[N] += importance * (g * g);
-    let full = 1.0 / (1.0 + line[N].sqrt());
-    let slow = full.sqrt();
-    for ((weight, &push), decay) in line.iter_mut().zip(pushes).zip(decays) {
-        let rate = match decay {
-            RateDecay::None => 1.0,
-            RateDecay::Slow => slow,
-            RateDecay::Full => full,
-        };
-        *weight -= push * (rate * x);
-    }
-    line[SQUARES] += value * value;
-    line[COUNT] += 1.0;
-    line[SHRINK] = inverse_scale(line[SQUARES], line[COUNT]) - 1.0;
-}
-
-fn inverse_scale(squares: f32, count: f32) -> f32 {
-    if squares > count {
-        (count / squares).sqrt()
-    } else {
-        1.0
-    }
-}
-
-const TERMS: usize = MEMBERS + 1;
-
-/// Second-order online logistic regression over the members' margins and a constant.
-#[derive(Debug, Clone)]
-struct Stack {
-    members: usize,
-    forgetting: f64,
-    prior_variance: f64,
-    mean: [f64; TERMS],
-    covariance: [[f64; TERMS]; TERMS],
-}
-
-impl Stack {
-    fn new(config: &BankConfig) -> Self {
-        let members = config.members.len();
-        let mut mean = [0.0; TERMS];
-        let mut covariance = [[0.0; TERMS]; TERMS];
-        for k in 0..=members {
-            covariance[k][k] = config.prior_variance;
-            if k < members {
-                #[expect(clippy::cast_precision_loss, reason = "at most 12")]
-                let share = 1.0 / members as f64;
-                mean[k] = share;
-            }
-        }
-        let (forgetting, prior_variance) = (config.forgetting, config.prior_variance);
-        Self {
-            members,
-            forgetting,
-            prior_variance,
-            mean,
-            covariance,
-        }
-    }
-
-    fn terms(&self, members: &[f32; MEMBERS]) -> [f64; TERMS] {
-        let mut terms = [0.0; TERMS];
-        for (term, &margin) in terms.iter_mut().zip(&members[..self.members]) {
-            *term = f64::from(margin);
-        }
-        terms[self.members] = 1.0;
-        terms
-    }
-
-    fn margin(&self, members: &[f32; MEMBERS]) -> f64 {
-        let mut sum = 0.0;
-        for (a, m) in self.mean.iter().zip(self.terms(members)) {
-            sum += a * m;
-        }
-        sum
-    }
-
-    fn learn(&mut self, members: &[f32; MEMBERS], label: bool, importance: f64) {
-        let terms = self.terms(members);
-        let p = sigmoid(self.margin(members));
-        let mut gain = [0.0; TERMS];
-        for (gain, row) in gain.iter_mut().zip(&self.covariance) {
-            for (c, t) in row.iter().zip(&terms) {
-                *gain += c * t;
-            }
-        }
-        let mut spread = 0.0;
-        for (g, t) in gain.iter().zip(&terms) {
-            spread += g * t;
-        }
-        let curvature = importance * (p * (1.0 - p));
-        let damping = 1.0 / (1.0 + curvature * spread);
-        let pull = importance * (p - f64::from(u8::from(label))) * damping;
-        for (a, g) in self.mean.iter_mut().zip(&gain) {
-            *a -= pull * g;
-        }
-        let mut trace = 0.0;
-        for k in 0..TERMS {
-            trace += self.covariance[k][k];
-        }
-        let grow = if trace < self.prior_variance * TERMS as f64 {
-            1.0 / (1.0 - self.forgetting)
-        } else {
-            1.0
-        };
-        let shrink = curvature * damping;
-        for (i, row) in self.covariance.iter_mut().enumerate() {
-            for (j, c) in row.iter_mut().enumerate() {
-                *c = (*c - (gain[i] * gain[j]) * shrink) * grow;
-            }
-        }
     }
 }

@@ -3,10 +3,11 @@
 use sprs::CsVecViewI;
 
 use crate::{
-    bank::Bank,
+    bank::{self, Bank},
     config::{ConfigError, LearnerConfig, OptimizerConfig},
     example::Example,
-    loss::{logistic_gradient, logistic_loss, sigmoid},
+    kernel::{Checked, Kernel},
+    loss::sigmoid,
     model::LinearModel,
     row::{Row, RowError, check_importance},
     rules::{AdaGrad, Event, Ftrl, Normalized, Sgd},
@@ -30,7 +31,8 @@ pub struct Prediction {
 pub enum Quantity {
     /// The margin of the row, in log-odds.
     Margin,
-    /// The average logistic loss over about the last 10,000 examples, in nats.
+    /// The average over about the last 10,000 examples of by how much the margin was on the wrong
+    /// side of 0, in nats: the logistic loss is at most ln 2 more.
     MeanLoss,
     /// The largest change that the example could make to a weight.
     Step,
@@ -134,6 +136,21 @@ enum Kind {
     AdaGrad(Single<AdaGrad>),
     Normalized(Single<Normalized>),
     Sgd(Single<Sgd>),
+}
+
+/// A prediction, with what learning from the same row needs.
+enum Look {
+    Bank(bank::Look),
+    Single(f64),
+}
+
+impl Look {
+    fn margin(&self) -> f64 {
+        match self {
+            Self::Bank(look) => look.margin,
+            Self::Single(margin) => *margin,
+        }
+    }
 }
 
 /// Runs an expression on whichever single learner there is.
@@ -247,37 +264,40 @@ impl Learner {
             self.config.negative_importance
         };
         let importance = example.importance * class;
-        let members = match &self.kind {
-            Kind::Bank(bank) => bank.member_margins(row),
-            _ => [0.0; _],
-        };
-        let margin = on_single!(&self.kind, bank => bank.margin(&members), s => s.margin(row));
+        let look = self.look(row);
+        let margin = look.margin();
         self.guard(Quantity::Margin, margin.abs(), self.config.max_margin)?;
-        let loss = logistic_loss(margin, label);
-        let mean_loss = self.mean_loss + (loss - self.mean_loss) / LOSS_WINDOW;
+        // The loss without its smooth part, which is at most ln 2 and costs two logarithms.
+        let miss = (if label { -margin } else { margin }).max(0.0);
+        let mean_loss = self.mean_loss + (miss - self.mean_loss) * (1.0 / LOSS_WINDOW);
         self.guard(Quantity::MeanLoss, mean_loss, self.config.max_mean_loss)?;
-        let largest = row.values().iter().fold(1.0_f32, |m, v| m.max(v.abs()));
-        self.guard(
-            Quantity::Step,
-            f64::from(importance) * f64::from(largest),
-            MAX_STEP,
-        )?;
+        let step = f64::from(importance.max(1.0)) * f64::from(row.largest());
+        self.guard(Quantity::Step, step, MAX_STEP)?;
 
+        let probability = sigmoid(margin);
         let event = Event {
-            gradient: logistic_gradient(margin, label) as f32,
+            gradient: (probability - f64::from(u8::from(label))) as f32,
             importance,
             before: self.events,
         };
         if importance > 0.0 {
             on_single!(
                 &mut self.kind,
-                bank => bank.learn(row, &members, label, importance),
+                bank => if let Look::Bank(look) = &look {
+                    bank.learn(row, look, probability, label, importance);
+                },
                 single => single.learn(row, margin, label, event)
             );
         }
         self.mean_loss = mean_loss;
         self.events += 1;
-        Ok(self.prediction(margin))
+        if self.unsampling < 0.0 {
+            return Ok(self.prediction(margin));
+        }
+        Ok(Prediction {
+            margin,
+            probability,
+        })
     }
 
     /// Predicts a row with what was learned so far.
@@ -287,11 +307,7 @@ impl Learner {
     /// Any [`RowError`] about positions or values.
     pub fn predict(&self, features: &CsVecViewI<'_, f32, u32>) -> Result<Prediction, RowError> {
         let row = Row::check(features, self.dimension)?;
-        let margin = on_single!(
-            &self.kind,
-            bank => bank.margin(&bank.member_margins(row)),
-            single => single.margin(row)
-        );
+        let margin = self.look(row).margin();
         Ok(self.prediction(margin))
     }
 
@@ -390,6 +406,22 @@ impl Learner {
     #[must_use]
     pub fn config(&self) -> &LearnerConfig {
         &self.config
+    }
+
+    /// Chooses the instructions of the inner loops, for tests and benchmarks; every kernel gives
+    /// the same bits. One that this CPU cannot run is replaced by [`Kernel::Plain`].
+    pub fn set_kernel(&mut self, kernel: Kernel) {
+        if let Kind::Bank(bank) = &mut self.kind {
+            bank.set_kernel(Checked::new(kernel));
+        }
+    }
+
+    fn look(&self, row: Row<'_>) -> Look {
+        on_single!(
+            &self.kind,
+            bank => Look::Bank(bank.look(row)),
+            single => Look::Single(single.margin(row))
+        )
     }
 
     fn assemble(config: LearnerConfig, dimension: usize, kind: Kind) -> Self {

@@ -24,6 +24,7 @@ pub use crate::{
         NormalizedConfig, OptimizerConfig, RateDecay, Schedule, SgdConfig,
     },
     example::Example,
+    kernel::Kernel,
     learner::{LearnError, Learner, Prediction, Quantity, RescaleError},
     loss::{log_loss, logistic_gradient, logistic_loss, logit, sigmoid},
     metrics::{Metrics, MetricsError, MetricsState},

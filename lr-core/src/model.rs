@@ -199,6 +199,6 @@ impl LinearModel {
     }
 
     pub(crate) fn margin_of(&self, row: Row<'_>) -> f64 {
-        kernel::dot(&self.weights, row) + self.bias
+        kernel::dot(|position| self.weights[position], row) + self.bias
     }
 }

@@ -2,6 +2,8 @@
 
 use sprs::{CsMatViewI, CsVecViewI};
 
+use crate::kernel;
+
 /// Why a row or an importance was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -62,6 +64,7 @@ pub enum RowError {
 pub(crate) struct Row<'a> {
     positions: &'a [u32],
     values: &'a [f32],
+    largest: f32,
 }
 
 impl<'a> Row<'a> {
@@ -87,25 +90,34 @@ impl<'a> Row<'a> {
                 right: values.len(),
             });
         }
-        // Reductions without early exit, which compilers turn into vector instructions; what is
-        // wrong is looked for only when something is.
-        let ordered = positions
-            .iter()
-            .zip(positions.iter().skip(1))
-            .fold(true, |ok, (a, b)| ok & (a < b));
-        let finite = values.iter().fold(true, |ok, v| ok & v.is_finite());
+        // What is wrong is looked for only when something is.
+        let (ordered, largest) = kernel::row_summary(positions, values);
+        let largest = f32::from_bits(largest);
         let inside = positions
             .last()
             .is_none_or(|&last| (last as usize) < dimension);
-        if ordered & finite & inside {
-            return Ok(Self { positions, values });
+        if ordered && largest.is_finite() && inside {
+            return Ok(Self {
+                positions,
+                values,
+                largest,
+            });
         }
         first_fault(positions, values, dimension)?;
-        Ok(Self { positions, values })
+        Ok(Self {
+            positions,
+            values,
+            largest,
+        })
     }
 
     pub(crate) fn positions(&self) -> &'a [u32] {
         self.positions
+    }
+
+    /// The largest absolute value; 0 of an empty row.
+    pub(crate) fn largest(&self) -> f32 {
+        self.largest
     }
 
     pub(crate) fn values(&self) -> &'a [f32] {

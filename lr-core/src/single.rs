@@ -1,6 +1,7 @@
 //! A learner with one weight a position.
 
 use crate::{
+    kernel,
     row::Row,
     rules::{Event, Rule},
     state::{LearnerState, StateError, TensorData},
@@ -31,15 +32,16 @@ impl<R: Rule> Single<R> {
     }
 
     pub(crate) fn margin(&self, row: Row<'_>) -> f64 {
-        let mut sums = [0.0_f64; 8];
-        for (positions, values) in row.positions().chunks(8).zip(row.values().chunks(8)) {
-            for ((sum, &position), &value) in sums.iter_mut().zip(positions).zip(values) {
-                let weight = R::weight(&self.slots[position as usize]);
-                *sum += f64::from(weight) * f64::from(value);
+        kernel::dot(|position| R::weight(&self.slots[position]), row)
+            + f64::from(R::weight(&self.bias))
+    }
+
+    pub(crate) fn prefetch(&self, positions: &[u32]) {
+        for &position in positions {
+            if let Some(slot) = self.slots.get(position as usize) {
+                kernel::prefetch(slot);
             }
         }
-        let [a, b, c, d, e, f, g, h] = sums;
-        ((a + e) + (c + g)) + ((b + f) + (d + h)) + f64::from(R::weight(&self.bias))
     }
 
     /// Learns a row whose margin is known.
@@ -51,28 +53,30 @@ impl<R: Rule> Single<R> {
             bias,
             rates,
         } = self;
-        let mut push = event.importance * event.gradient;
-        if R::INVARIANT {
+        let entries = row.positions().iter().zip(row.values());
+        if R::INVARIANT && event.importance > 1.0 {
             rates.clear();
             let rate = rule.prepare(bias, 1.0, event);
             let mut reach = f64::from(rate);
             rates.push(rate);
-            for (&position, &x) in row.positions().iter().zip(row.values()) {
+            for (&position, &x) in entries.clone() {
                 let rate = rule.prepare(&mut slots[position as usize], x, event);
                 reach += f64::from(rate) * (f64::from(x) * f64::from(x));
                 rates.push(rate);
             }
-            push = invariant_push(margin, label, f64::from(event.importance), reach) as f32;
+            let push = invariant_push(margin, label, f64::from(event.importance), reach) as f32;
             rule.step(bias, 1.0, rates[0], push);
-            for ((&position, &x), &rate) in
-                row.positions().iter().zip(row.values()).zip(&rates[1..])
-            {
+            for ((&position, &x), &rate) in entries.zip(&rates[1..]) {
                 rule.step(&mut slots[position as usize], x, rate, push);
             }
         } else {
-            rule.step(bias, 1.0, 0.0, push);
-            for (&position, &x) in row.positions().iter().zip(row.values()) {
-                rule.step(&mut slots[position as usize], x, 0.0, push);
+            let push = event.importance * event.gradient;
+            let rate = rule.prepare(bias, 1.0, event);
+            rule.step(bias, 1.0, rate, push);
+            for (&position, &x) in entries {
+                let slot = &mut slots[position as usize];
+                let rate = rule.prepare(slot, x, event);
+                rule.step(slot, x, rate, push);
             }
         }
     }

@@ -210,3 +210,17 @@ fn growing_changes_no_prediction_and_makes_room() {
         assert_eq!(grown.dimension(), 20);
     }
 }
+
+#[test]
+fn every_kernel_gives_the_same_bits() {
+    let rows = stream(400);
+    let mut plain = learner("bank");
+    plain.set_kernel(lr_core::Kernel::Plain);
+    learn(&mut plain, &rows);
+    for kernel in lr_core::Kernel::available() {
+        let mut other = learner("bank");
+        other.set_kernel(kernel);
+        learn(&mut other, &rows);
+        assert_eq!(other.state(), plain.state(), "{kernel:?}");
+    }
+}
