@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::cli::Failure;
 use crate::compressed::CompressedFile;
+use crate::remote;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -164,13 +165,19 @@ impl EventWriter {
 
 /// Lists the event files of a language in stream order: by hour, then by part.
 ///
+/// `root`: a folder, or the URL of one in an object store.
+///
 /// # Errors
 ///
 /// - `language` is not a plain name.
 /// - The folder cannot be read, or holds no event file.
 pub fn list(root: &Path, language: &str) -> Result<Vec<PathBuf>, Failure> {
     let folder = language_folder(root, language)?;
-    let files = list_folder(&folder)?;
+    let files = if remote::is_url(root) {
+        remote::list(&folder, is_event_file)?
+    } else {
+        list_folder(&folder)?
+    };
     if files.is_empty() {
         return Err(Failure::file(
             &folder,
@@ -217,6 +224,15 @@ fn language_folder(root: &Path, language: &str) -> Result<PathBuf, Failure> {
         )));
     }
     Ok(root.join(language))
+}
+
+/// Whether the key below a language's folder is that of an event file.
+fn is_event_file(key: &str) -> bool {
+    let mut parts = key.split('/');
+    ["dt=", "hour=", "part-"]
+        .iter()
+        .all(|prefix| parts.next().is_some_and(|part| part.starts_with(prefix)))
+        && parts.next().is_none()
 }
 
 fn list_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {

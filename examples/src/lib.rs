@@ -11,6 +11,7 @@ pub mod libsvm;
 pub mod optimizer;
 pub mod ordered;
 pub mod progress;
+pub mod remote;
 pub mod simulate;
 pub mod summary;
 pub mod text;

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::cli::Failure;
+use crate::remote;
 
 /// The longest line that is read into memory, in bytes.
 pub const MAX_LINE_BYTES: usize = 16 << 20;
@@ -13,21 +14,25 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Opens a file for reading, decompressed when it starts with the magic bytes of gzip or zstd.
+/// Opens a file or the URL of an object for reading, decompressed when it starts with the magic bytes of gzip or zstd.
 ///
 /// `-` is standard input. A file that ends in the middle of its compressed stream fails while it is
 /// read, with [`io::ErrorKind::UnexpectedEof`].
 ///
 /// # Errors
 ///
-/// - The file cannot be opened.
+/// - The file cannot be opened, or the store cannot be reached.
 /// - Its name ends in `.gz` or `.zst` and its bytes are not that format.
 pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
     if path == Path::new("-") {
         return decompress(io::stdin(), None).map_err(|source| Failure::file(path, source));
     }
-    let file = std::fs::File::open(path).map_err(|source| Failure::file(path, source))?;
     let promised = path.extension().and_then(|extension| extension.to_str());
+    if remote::is_url(path) {
+        return decompress(remote::open(path)?, promised)
+            .map_err(|source| Failure::file(path, source));
+    }
+    let file = std::fs::File::open(path).map_err(|source| Failure::file(path, source))?;
     decompress(file, promised).map_err(|source| Failure::file(path, source))
 }
 
