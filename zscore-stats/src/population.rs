@@ -539,6 +539,14 @@ pub enum PopulationError {
         /// The position.
         position: u32,
     },
+    /// A scaler and a population do not have the same number of positions.
+    #[error("{given} positions where the dimension is {dimension}")]
+    OtherDimension {
+        /// Positions of the scaler.
+        dimension: usize,
+        /// Positions of the population.
+        given: usize,
+    },
     /// Two populations do not have the same cohorts.
     #[error("the two populations do not have the same positions and cohorts")]
     OtherCohorts,

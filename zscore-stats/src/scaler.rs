@@ -63,6 +63,9 @@ struct Inner {
     /// For every position `z = (v − center) · slope`, with `v = t(x) − t(x₀)`.
     slopes: Vec<f64>,
     centers: Vec<f64>,
+    /// What a row's value is less: `f(x₀)`, or 0 where absent positions take no part. Empty if all
+    /// steps are linear.
+    bases: Vec<f64>,
     /// What each policy does with `z`.
     steps: Vec<Step>,
 }
@@ -72,7 +75,7 @@ struct Inner {
 enum Step {
     /// `v · slope`: the center cancels against that of `x₀`.
     Linear,
-    /// `f(x) − f(x₀)` or, where absent positions take no part, `f(x)`.
+    /// `f(x)` less the base.
     General {
         unit: bool,
         low: f64,
@@ -98,17 +101,35 @@ impl Scaler {
                 given: population.dimension(),
             });
         }
+        Self::from_statistics(policies, |position| {
+            let size = population.size_at(position);
+            let moments = population.moments(position)?;
+            if moments.nonzeros == 0 {
+                return None;
+            }
+            Some((moments.mean(size)?, moments.population_std_dev(size)?))
+        })
+    }
+
+    /// Takes, for each scaled position, mean and standard deviation of what was pushed from a
+    /// function, such as [`DecayedStatistics::at`](crate::DecayedStatistics::at).
+    ///
+    /// `None` means that nobody has had the position.
+    ///
+    /// # Errors
+    ///
+    /// [`ScalerError::Statistic`] for a mean that is not finite or a standard deviation that is
+    /// negative or not finite.
+    pub fn from_statistics(
+        policies: &ScalePolicies,
+        statistics: impl Fn(u32) -> Option<(f64, f64)>,
+    ) -> Result<Self, ScalerError> {
         let (mut positions, mut mean, mut std_dev) = (Vec::new(), Vec::new(), Vec::new());
-        for (position, &policy) in population.positions().zip(policies.index()) {
+        for (position, &policy) in (0_u32..).zip(policies.index()) {
             if policies.policies()[usize::from(policy)].scale == Scale::None {
                 continue;
             }
-            let size = population.size_at(position);
-            let seen = population
-                .moments(position)
-                .filter(|moments| moments.nonzeros > 0);
-            let Some(moments) = seen else { continue };
-            if let (Some(m), Some(d)) = (moments.mean(size), moments.population_std_dev(size)) {
+            if let Some((m, d)) = statistics(position) {
                 positions.push(position);
                 mean.push(policies.absent_transformed(policy) + m);
                 std_dev.push(d);
@@ -276,16 +297,9 @@ impl Scaler {
         let v = match inner.step(at) {
             Step::Linear => stored / slope,
             Step::General {
-                unit,
-                low,
-                high,
-                centered,
+                unit, low, high, ..
             } => {
-                let f = if centered {
-                    stored + inner.scaled(at, 0.0)
-                } else {
-                    stored
-                };
+                let f = stored + inner.bases[at];
                 if !(f > low && f < high) {
                     return None;
                 }
@@ -371,16 +385,24 @@ impl Scaler {
             slopes[at] = slope;
             centers[at] = mean - policies.absent_transformed(policy);
         }
+        let steps: Vec<_> = policies.policies().iter().map(Step::new).collect();
+        let mut inner = Inner {
+            policies: policies.clone(),
+            positions,
+            mean,
+            std_dev,
+            slopes,
+            centers,
+            bases: Vec::new(),
+            steps,
+        };
+        if inner.steps.iter().any(|step| *step != Step::Linear) {
+            inner.bases = (0..policies.dimension())
+                .map(|at| inner.absent_scaled(at))
+                .collect();
+        }
         Self {
-            inner: Arc::new(Inner {
-                policies: policies.clone(),
-                positions,
-                mean,
-                std_dev,
-                slopes,
-                centers,
-                steps: policies.policies().iter().map(Step::new).collect(),
-            }),
+            inner: Arc::new(inner),
         }
     }
 
@@ -456,18 +478,10 @@ impl Inner {
         match self.step(at) {
             Step::Linear => v * self.slopes[at],
             Step::General {
-                unit,
-                low,
-                high,
-                centered,
+                unit, low, high, ..
             } => {
-                let (slope, center) = (self.slopes[at], self.centers[at]);
-                let f = squash((v - center) * slope, unit, low, high);
-                if centered {
-                    f - squash(-center * slope, unit, low, high)
-                } else {
-                    f
-                }
+                let z = (v - self.centers[at]) * self.slopes[at];
+                squash(z, unit, low, high) - self.bases[at]
             }
         }
     }
@@ -522,6 +536,19 @@ pub struct ScalerParts<'a> {
     pub mean: &'a [f64],
     /// `D`, population standard deviation of the transformed value, before any cap.
     pub std_dev: &'a [f64],
+}
+
+impl<'a> ScalerParts<'a> {
+    /// Each position with its `M` and `D`, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u32, f64, f64)> + use<'a> {
+        let Self {
+            positions,
+            mean,
+            std_dev,
+        } = *self;
+        let statistics = mean.iter().zip(std_dev);
+        (positions.iter().zip(statistics)).map(|(&position, (&m, &d))| (position, m, d))
+    }
 }
 
 /// Why a [`Scaler`] cannot be made or used.

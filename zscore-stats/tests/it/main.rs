@@ -3,8 +3,11 @@
 
 mod bytes;
 mod cohorts;
+mod drift;
 mod errors;
 mod exact;
+mod periods;
 mod policies;
+mod rare;
 mod reference;
 mod scaler;
