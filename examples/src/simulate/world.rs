@@ -51,13 +51,13 @@ const OF_AGE: f64 = 0.7;
 const OF_GENDER: f64 = 0.5;
 const OF_LOCATION: f64 = 0.5;
 const OF_HASHTAG: f64 = 0.5;
-const OF_AUTHOR: f64 = 0.25;
-const OF_VIDEO: f64 = 0.25;
-const OF_READINESS: f64 = 0.3;
-const OF_OWN_TASTE: f64 = 0.3;
+const OF_AUTHOR: f64 = 0.2;
+const OF_VIDEO: f64 = 0.2;
+const OF_READINESS: f64 = 0.25;
+const OF_OWN_TASTE: f64 = 0.25;
 
 /// Log-odds that an interest stated in the profile adds to its topic, and takes from the others.
-const INTEREST: f64 = 1.6;
+const INTEREST: f64 = 1.8;
 const NO_INTEREST: f64 = -0.7;
 /// Half the difference between the evening's peak and the morning's trough.
 const HOUR: f64 = 0.4;

@@ -1,0 +1,11 @@
+//! The pipeline through its public functions, which the programs are thin mains over.
+
+#![allow(clippy::unwrap_used)] // helper functions are not covered by `allow-unwrap-in-tests`
+
+mod event_files;
+mod event_gen;
+mod log;
+mod mapping;
+mod simulate;
+mod table;
+mod vocabulary;
