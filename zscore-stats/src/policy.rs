@@ -179,7 +179,7 @@ impl ScalePolicy {
     ///
     /// - [`PolicyError::AbsentValue`] if `t(x₀)` is not finite or beyond 2²⁴ in size
     /// - [`PolicyError::Clip`] if the bounds are not finite with `low < high`
-    /// - [`PolicyError::MaxInverseStdDev`] if the cap is not positive, or above 2²⁴
+    /// - [`PolicyError::MaxInverseStdDev`] unless the cap is between 2⁻²⁴ and 2²⁴
     pub fn validate(&self) -> Result<(), PolicyError> {
         let transformed = self.transform.apply(self.absent_value);
         if !transformed.is_some_and(|value| value.abs() <= LIMIT) {
@@ -193,7 +193,7 @@ impl ScalePolicy {
         {
             return Err(PolicyError::Clip { low, high });
         }
-        if !(self.max_inverse_std_dev > 0.0 && self.max_inverse_std_dev <= LIMIT) {
+        if !(1.0 / LIMIT..=LIMIT).contains(&self.max_inverse_std_dev) {
             return Err(PolicyError::MaxInverseStdDev {
                 cap: self.max_inverse_std_dev,
             });
@@ -293,7 +293,7 @@ pub enum PolicyError {
         high: f64,
     },
     /// The cap on `1/D` is out of range.
-    #[error("cap {cap} on 1/D must be above 0 and at most 2^24")]
+    #[error("cap {cap} on 1/D must be between 2^-24 and 2^24")]
     MaxInverseStdDev {
         /// The cap.
         cap: f64,

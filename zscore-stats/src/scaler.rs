@@ -8,7 +8,7 @@ use crate::normal::{normal_cdf, normal_quantile};
 use crate::policies::ScalePolicies;
 use crate::policy::{Absent, Scale, ScalePolicy};
 use crate::population::Population;
-use crate::value::{ValueError, check_lengths, check_shape};
+use crate::value::{LIMIT, ValueError, check_lengths, check_shape};
 
 /// The means and standard deviations of a population, frozen, and the scales built on them.
 ///
@@ -19,7 +19,7 @@ use crate::value::{ValueError, check_lengths, check_shape};
 ///
 /// # Invariants
 ///
-/// - means are finite, standard deviations finite and not negative
+/// - means and standard deviations are at most 2²⁵ in size, the second not negative
 /// - a position that is not scaled, or that nobody has had, has `M = t(x₀)` and `D = 1`
 /// - `D = 0`, a constant, divides by 1; any other `1/D` is at most the policy's cap
 ///
@@ -118,8 +118,8 @@ impl Scaler {
     ///
     /// # Errors
     ///
-    /// [`ScalerError::Statistic`] for a mean that is not finite or a standard deviation that is
-    /// negative or not finite.
+    /// [`ScalerError::Statistic`] for a standard deviation that is negative, and for statistics
+    /// above 2²⁵ in size, which no values can have.
     pub fn from_statistics(
         policies: &ScalePolicies,
         statistics: impl Fn(u32) -> Option<(f64, f64)>,
@@ -154,8 +154,8 @@ impl Scaler {
     /// - [`ScalerError::Lengths`] if the lists differ in length
     /// - [`ScalerError::Order`] if positions are not strictly increasing and below the dimension
     /// - [`ScalerError::NotScaled`] for a position whose policy does not scale
-    /// - [`ScalerError::Statistic`] for a mean that is not finite or a standard deviation that is
-    ///   negative or not finite
+    /// - [`ScalerError::Statistic`] for a standard deviation that is negative, and for statistics
+    ///   above 2²⁵ in size, which no values can have
     pub fn from_parts(
         policies: &ScalePolicies,
         positions: Vec<u32>,
@@ -181,7 +181,7 @@ impl Scaler {
             if policy.scale == Scale::None {
                 return Err(ScalerError::NotScaled { position });
             }
-            if !(mean.is_finite() && std_dev.is_finite() && std_dev >= 0.0) {
+            if !(mean.abs() <= 2.0 * LIMIT && (0.0..=2.0 * LIMIT).contains(&std_dev)) {
                 return Err(ScalerError::Statistic {
                     position,
                     mean,
@@ -325,17 +325,18 @@ impl Scaler {
             .sum())
     }
 
-    /// Returns, for each position, what its weight is multiplied by when statistics change from
-    /// this scaler's to those of `to`: `D′/D`.
+    /// Returns, for each position, how many times as large its stored values are under `to`: `D/D′`.
+    ///
+    /// What a learner needs to carry on when statistics change:
     ///
     /// ```text
-    /// w′ = w · D′/D        n′ = n · (D/D′)²
+    /// w′ = w / (D/D′)        n′ = n · (D/D′)²
     /// ```
     ///
     /// for weights `w` and accumulated squared gradients `n`. Margins of sparse rows do not change:
-    /// exactly for unclipped `z_score` with absent values at `x₀`, up to rounding. With a clip, or
-    /// where absent positions take no part, it is the best linear answer; for `unit`, whose stored
-    /// values have no unit, and for unscaled positions it is 1.
+    /// exactly for unclipped `z_score` with absent values at `x₀`, up to the rounding of the ratio
+    /// to `f32`. With a clip, or where absent positions take no part, it is the best linear answer;
+    /// for `unit`, whose stored values keep their range, and for unscaled positions it is 1.
     ///
     /// # Errors
     ///
@@ -343,7 +344,7 @@ impl Scaler {
     pub fn rescale_factors<'a>(
         &'a self,
         to: &'a Self,
-    ) -> Result<impl ExactSizeIterator<Item = f64> + 'a, ScalerError> {
+    ) -> Result<impl ExactSizeIterator<Item = f32> + 'a, ScalerError> {
         if self.policies() != to.policies() {
             return Err(ScalerError::OtherPolicies);
         }
@@ -351,7 +352,7 @@ impl Scaler {
         let slopes = self.inner.slopes.iter().zip(&to.inner.slopes);
         Ok(slopes.zip(policies.index()).map(|((from, to), &policy)| {
             match policies.policies()[usize::from(policy)].scale {
-                Scale::ZScore => from / to,
+                Scale::ZScore => to_f32(to / from),
                 Scale::None | Scale::Unit => 1.0,
             }
         }))
@@ -589,7 +590,7 @@ pub enum ScalerError {
     },
     /// A mean or standard deviation is impossible.
     #[error(
-        "mean {mean} and standard deviation {std_dev} at position {position}: both must be finite, and the second not negative"
+        "mean {mean} and standard deviation {std_dev} at position {position}: both must be at most 2^25 in size, and the second not negative"
     )]
     Statistic {
         /// The position.

@@ -104,7 +104,7 @@ fn a_policy_that_cannot_be_applied_says_why() {
     );
     assert_eq!(
         refused(base.max_inverse_std_dev(0.0)),
-        "cap 0 on 1/D must be above 0 and at most 2^24"
+        "cap 0 on 1/D must be between 2^-24 and 2^24"
     );
     assert!(base.max_inverse_std_dev(f64::INFINITY).validate().is_err());
     assert!(base.max_inverse_std_dev(f64::NAN).validate().is_err());
@@ -139,7 +139,7 @@ fn statistics_that_cannot_be_say_so() {
     );
     assert_eq!(
         refused(&[1], &[0.5], &[-1.0]),
-        "mean 0.5 and standard deviation -1 at position 1: both must be finite, and the second not negative"
+        "mean 0.5 and standard deviation -1 at position 1: both must be at most 2^25 in size, and the second not negative"
     );
     assert!(refused(&[1], &[f64::NAN], &[1.0]).starts_with("mean NaN"));
     let scaler = Scaler::identity(&policies);
