@@ -14,6 +14,7 @@ mod model;
 mod row;
 mod rules;
 mod single;
+mod solver;
 mod state;
 
 pub use sprs;
@@ -30,5 +31,9 @@ pub use crate::{
     metrics::{Metrics, MetricsError, MetricsState},
     model::{LinearModel, ModelError},
     row::RowError,
+    solver::{
+        BiasTerm, ExactSolver, GradientSums, LabeledBatch, OptimumGap, Solution, SolveError,
+        SolverConfig, SolverConfigError,
+    },
     state::{LearnerState, StateError, Tensor, TensorData},
 };

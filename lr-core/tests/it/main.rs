@@ -5,3 +5,4 @@
 mod learner;
 mod loss;
 mod metrics;
+mod solver;

@@ -1,0 +1,152 @@
+//! The preconditioner of the Newton system: a dense block for frequent columns, the diagonal for
+//! the rest.
+//!
+//! Correlated frequent columns (groups of one-hot features that add up to the same thing) are what
+//! makes conjugate gradients slow here. Factoring their block of the Hessian exactly took the
+//! products with the Hessian for one Newton system from 662 to 80 on flights and from 279 to 37 on
+//! KuaiRand (head of 1,024 columns, residual 1e-6).
+
+use super::design::Design;
+use super::vector::dot;
+
+/// Entries of the batch that pay for one operation of the factorisation.
+const OPERATIONS_PER_ENTRY: usize = 60;
+/// Most columns of the dense block: its factor takes 4 MiB.
+const MAX_HEAD: usize = 1024;
+
+/// An approximate inverse of the Hessian.
+#[derive(Debug)]
+pub(super) struct Preconditioner {
+    /// One over the diagonal; 0 for coefficients that do not move.
+    inverse: Vec<f64>,
+    head: Option<Head>,
+}
+
+/// Cholesky factor of the Hessian's block of the first columns and the bias.
+#[derive(Debug)]
+struct Head {
+    /// Coefficient of each row of the factor.
+    coefficients: Vec<usize>,
+    /// Row i of the lower triangle, i + 1 entries.
+    factor: Vec<Vec<f64>>,
+}
+
+impl Preconditioner {
+    /// The diagonal alone, of the curvature and the penalty, for the coefficients that move.
+    pub(super) fn diagonal(
+        curvature: &[f64],
+        penalty: &[f64],
+        moves: impl Fn(usize) -> bool,
+    ) -> Self {
+        let entry = |(j, (curvature, penalty)): (usize, (&f64, &f64))| {
+            let diagonal = curvature + penalty;
+            if moves(j) && diagonal > 0.0 {
+                1.0 / diagonal
+            } else {
+                0.0
+            }
+        };
+        let inverse = curvature
+            .iter()
+            .zip(penalty)
+            .enumerate()
+            .map(entry)
+            .collect();
+        Self {
+            inverse,
+            head: None,
+        }
+    }
+
+    /// Takes over the block of an earlier, similar system.
+    pub(super) fn reuse_head(&mut self, earlier: Self) {
+        self.head = earlier.head;
+    }
+
+    /// Factors the block of the frequent columns; keeps the diagonal if it is not definite.
+    pub(super) fn factor_head(&mut self, design: &Design, curvatures: &[f64], penalty: &[f64]) {
+        let columns = head_columns(design);
+        let mut block = design.head_block(curvatures, columns);
+        let mut coefficients: Vec<usize> = (0..columns).collect();
+        coefficients.push(design.positions.len());
+        for (i, &coefficient) in coefficients.iter().enumerate() {
+            block[i][i] += penalty[coefficient];
+        }
+        // What does not move gets the row and column of the identity.
+        for (i, &coefficient) in coefficients.iter().enumerate() {
+            if self.inverse[coefficient] == 0.0 {
+                block[i].fill(0.0);
+                block[i][i] = 1.0;
+                block[i + 1..].iter_mut().for_each(|row| row[i] = 0.0);
+            }
+        }
+        self.head = cholesky(block).map(|factor| Head {
+            coefficients,
+            factor,
+        });
+    }
+
+    /// Whether a coefficient may move.
+    pub(super) fn moves(&self, coefficient: usize) -> bool {
+        self.inverse[coefficient] > 0.0
+    }
+
+    /// Writes the preconditioned `residual`.
+    pub(super) fn apply(&self, residual: &[f64], result: &mut [f64]) {
+        for ((result, residual), inverse) in result.iter_mut().zip(residual).zip(&self.inverse) {
+            *result = residual * inverse;
+        }
+        let Some(head) = &self.head else { return };
+        let mut solution: Vec<f64> = head
+            .coefficients
+            .iter()
+            .map(|&j| if self.moves(j) { residual[j] } else { 0.0 })
+            .collect();
+        solve_factored(&head.factor, &mut solution);
+        for (&j, solution) in head.coefficients.iter().zip(solution) {
+            result[j] = if self.moves(j) { solution } else { 0.0 };
+        }
+    }
+}
+
+/// Columns of the block: about as much work as a few dozen products with the Hessian.
+fn head_columns(design: &Design) -> usize {
+    let budget = OPERATIONS_PER_ENTRY.saturating_mul(design.entries_total());
+    (16..=MAX_HEAD)
+        .rev()
+        .find(|size| size * size * size <= budget)
+        .unwrap_or(16)
+        .min(design.positions.len())
+}
+
+/// Replaces a lower triangle by its Cholesky factor; `None` if it is not positive definite.
+fn cholesky(mut block: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
+    for i in 0..block.len() {
+        let (done, rest) = block.split_at_mut(i);
+        let row = &mut rest[0];
+        for (j, other) in done.iter().enumerate() {
+            let sum = row[j] - dot(&row[..j], &other[..j]);
+            row[j] = sum / other[j];
+        }
+        let pivot = row[i] - dot(&row[..i], &row[..i]);
+        if !(pivot > 0.0 && pivot.is_finite()) {
+            return None;
+        }
+        row[i] = pivot.sqrt();
+    }
+    Some(block)
+}
+
+/// Solves `L Lᵀ x = b` in place.
+fn solve_factored(factor: &[Vec<f64>], values: &mut [f64]) {
+    for (i, row) in factor.iter().enumerate() {
+        values[i] = (values[i] - dot(&row[..i], &values[..i])) / row[i];
+    }
+    for (i, row) in factor.iter().enumerate().rev() {
+        let value = values[i] / row[i];
+        values[i] = value;
+        for (value_above, entry) in values[..i].iter_mut().zip(row) {
+            *value_above -= entry * value;
+        }
+    }
+}
