@@ -18,6 +18,7 @@ pub use entity::{Context, Entity};
 pub use error::EventError;
 pub use snapshot::{Counters, HistorySnapshot};
 pub use time::Time;
+pub(crate) use time::{civil_from_days, days_from_civil};
 
 /// One example before encoding: what was known just before the play, and whether it was liked.
 ///

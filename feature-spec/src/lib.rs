@@ -3,12 +3,24 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod calendar;
 mod event;
+mod hash;
 pub mod history;
 mod owner;
+mod problem;
+mod schema;
+mod spec;
+mod vocabulary;
 
 pub use event::{
     Attributes, Context, Counters, Entity, Event, EventError, HistorySnapshot, Numbers, Time,
     Values,
 };
 pub use owner::Owner;
+pub use problem::{Problem, SpecError};
+pub use spec::{
+    FeatureSpec, Fingerprint, FingerprintError, Layout, Listed, LoadOptions, NoFiles,
+    PopulationKind, Sources, Vector,
+};
+pub use vocabulary::vocabulary_line;
