@@ -1,6 +1,9 @@
 //! Finding versions: what is live, what was, what is there.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
+use object_store::ObjectMeta;
 
 use crate::container::sha256_hex;
 use crate::model_file::View;
@@ -190,16 +193,18 @@ impl Registry {
         Ok((manifest, bytes))
     }
 
-    /// Names of the versions that have a folder, sorted.
+    /// The versions that have an object, sorted; a local disk may keep empty folders of others.
     pub(crate) async fn versions(
         &self,
         keys: &LanguageKeys,
-    ) -> Result<Vec<Version>, RegistryError> {
-        let names = objects::folders(&self.store, &keys.models).await?;
-        Ok(names
-            .into_iter()
-            .filter_map(|name| Version::new(name).ok())
-            .collect())
+    ) -> Result<BTreeSet<Version>, RegistryError> {
+        let objects = objects::list(&self.store, &keys.models, None).await?;
+        let folder = |object: &ObjectMeta| {
+            let mut rest = object.location.prefix_match(&keys.models)?;
+            let folder = rest.next()?.as_ref().to_owned();
+            rest.next().and(Version::new(folder).ok())
+        };
+        Ok(objects.iter().filter_map(folder).collect())
     }
 
     /// The manifest of `version` and its digest.

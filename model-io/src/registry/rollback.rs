@@ -32,10 +32,7 @@ impl Registry {
         // The pin comes before the look at the marker; a retention run writes the marker before it
         // looks for pins. So at least one of the two sees the other and yields.
         self.write_pin(&keys, version, "rollback").await?;
-        if objects::head(&self.store, &keys.retiring(version))
-            .await?
-            .is_some()
-        {
+        if self.is_retiring(&keys, version).await? {
             return Err(RegistryError::Retiring {
                 version: version.clone(),
             });
@@ -104,10 +101,7 @@ impl Registry {
         let keys = self.layout.language(language)?;
         self.manifest(&keys, version).await?;
         self.write_pin(&keys, version, "pin").await?;
-        if objects::head(&self.store, &keys.retiring(version))
-            .await?
-            .is_some()
-        {
+        if self.is_retiring(&keys, version).await? {
             return Err(RegistryError::Retiring {
                 version: version.clone(),
             });

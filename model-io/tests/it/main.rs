@@ -8,3 +8,5 @@ mod decode;
 mod faults;
 mod model_file;
 mod publish;
+mod registry;
+mod unfit;
