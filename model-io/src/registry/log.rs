@@ -1,6 +1,7 @@
 //! The commit log: what is live, and how a record is appended.
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::registry::layout::{LanguageKeys, sequence_of};
 use crate::registry::objects::{self, Created};
@@ -10,6 +11,8 @@ use crate::version::utc_text;
 
 /// Races lost in a row before a writer gives up.
 const MOST_RACES: u32 = 1000;
+
+const READS_AT_ONCE: usize = 16;
 
 /// What a writer wants to append, given the newest record.
 pub(crate) enum Step {
@@ -70,12 +73,14 @@ impl Registry {
 
     /// Appends what `decide` makes of the newest record, again whenever another writer was first.
     ///
-    /// `decide` sees every record that it did not lose to itself, in order, so a writer that must
-    /// not repeat what another has just done finds out.
+    /// `done` is asked about every record that other writers appended meanwhile, in order: a writer
+    /// that must not repeat what another has just done gets that record back. The flag says whether
+    /// a record was appended.
     pub(crate) async fn append(
         &self,
         keys: &LanguageKeys,
         mut newest: Option<Commit>,
+        done: impl Fn(&Commit) -> bool,
         decide: impl Fn(Option<&Commit>) -> Result<Step, RegistryError>,
     ) -> Result<(Commit, bool), RegistryError> {
         for attempt in 0..MOST_RACES {
@@ -98,18 +103,42 @@ impl Registry {
                     self.write_hint(keys, bytes).await;
                     return Ok((commit, true));
                 }
-                Created::Theirs(there) => newest = Some(record::decode(&key, &there)?),
+                Created::Theirs(_) => {}
             }
-            // The loser knows the next number and may try at once; a pause now and then lets a
-            // crowd drift apart.
-            if attempt % 8 == 7 {
-                objects::pause(attempt / 8).await;
+            for other in self.commits_from(keys, commit.n).await? {
+                if done(&other) {
+                    return Ok((other, false));
+                }
+                newest = Some(other);
+            }
+            if attempt >= 4 {
+                objects::pause(0).await;
             }
         }
         Err(RegistryError::Contended {
             attempts: MOST_RACES,
             key: keys.commits().to_string(),
         })
+    }
+
+    /// Records `first` and all after it, in order, read several at a time: one that read them one
+    /// by one would never catch up with a crowd of writers.
+    pub(crate) async fn commits_from(
+        &self,
+        keys: &LanguageKeys,
+        first: u64,
+    ) -> Result<Vec<Commit>, RegistryError> {
+        let before = first.checked_sub(1).map(|n| keys.commit(n));
+        let listed = objects::list(&self.store, &keys.commits(), before.as_ref()).await?;
+        let last = listed
+            .iter()
+            .filter_map(|object| sequence_of(&object.location, "json"))
+            .max();
+        stream::iter(first..=last.unwrap_or(first))
+            .map(|n| self.commit(keys, n))
+            .buffered(READS_AT_ONCE)
+            .try_collect()
+            .await
     }
 
     /// A failure is no failure of the commit: readers find it in the log.

@@ -132,12 +132,14 @@ impl Registry {
 
         // Whoever wrote the manifest saw `base` as the newest commit, so the version was committed
         // after it or not at all.
-        for n in base + 1..=newest.as_ref().map_or(0, |newest| newest.n) {
-            let commit = self.commit(&keys, n).await?;
-            if publishes(&commit, &info.version) {
-                return Ok(published(info, PublishOutcome::AlreadyCommitted, commit));
+        if newest.as_ref().is_some_and(|newest| newest.n > base) {
+            for commit in self.commits_from(&keys, base + 1).await? {
+                if publishes(&commit, &info.version) {
+                    return Ok(published(info, PublishOutcome::AlreadyCommitted, commit));
+                }
             }
         }
+        let published_it = |commit: &Commit| publishes(commit, &info.version);
         let decide = |newest: Option<&Commit>| {
             check_epoch(&keys, newest, options)?;
             check_spec(newest, info, options)?;
@@ -159,7 +161,7 @@ impl Registry {
                 }))),
             }
         };
-        let (commit, appended) = self.append(&keys, newest, decide).await?;
+        let (commit, appended) = self.append(&keys, newest, published_it, decide).await?;
         if leased {
             // A lease that stays behind ends by itself.
             let _ = objects::delete(&self.store, &keys.lease(&info.version)).await;

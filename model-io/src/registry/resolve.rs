@@ -111,12 +111,10 @@ impl Registry {
     /// O(commits) reads.
     pub async fn commits(&self, language: &str) -> Result<Vec<Commit>, RegistryError> {
         let keys = self.layout.language(language)?;
-        let newest = self.head(&keys).await?.map_or(0, |commit| commit.n);
-        let mut commits = Vec::new();
-        for n in 1..=newest {
-            commits.push(self.commit(&keys, n).await?);
+        match self.head(&keys).await? {
+            Some(_) => self.commits_from(&keys, 1).await,
+            None => Ok(Vec::new()),
         }
-        Ok(commits)
     }
 
     /// Returns the languages that have models, sorted.

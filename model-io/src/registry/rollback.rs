@@ -58,7 +58,7 @@ impl Registry {
                 reason: reason.map(str::to_owned),
             })))
         };
-        Ok(self.append(&keys, newest, decide).await?.0)
+        Ok(self.append(&keys, newest, |_| false, decide).await?.0)
     }
 
     /// Ends a hold: the live version stays live until the next publish.
@@ -87,7 +87,7 @@ impl Registry {
                 ..newest.clone()
             }))),
         };
-        Ok(self.append(&keys, newest, decide).await?.0)
+        Ok(self.append(&keys, newest, |_| false, decide).await?.0)
     }
 
     /// Spares a version from retention.
