@@ -3,14 +3,17 @@
 mod bytes;
 #[cfg(feature = "serde")]
 mod data;
+mod error;
+mod rows;
 
 use sprs::CsMatViewI;
 
-use crate::cohort::{CohortError, Cohorts, Membership};
+use crate::cohort::Cohorts;
 use crate::moments::{Moments, PackedMoments};
-use crate::value::{Entries, ValueError, check_batch, check_entries, check_values};
+use crate::value::{Entries, check_batch, check_values};
 
 pub use self::bytes::PopulationDecodeError;
+pub use self::error::PopulationError;
 
 /// Rows up to which sums of squares cannot overflow: 2³² · (2²⁴ · 2²⁴)² = 2¹²⁸.
 const SAFE_SIZE: u64 = u32::MAX as u64;
@@ -309,151 +312,6 @@ impl Population {
         0..u32::try_from(self.dimension()).unwrap_or(u32::MAX)
     }
 
-    fn check_row(&self, cohort: u16, row: Entries<'_>) -> Result<(), PopulationError> {
-        check_entries(row, self.dimension())?;
-        self.check_cohort(cohort, row.positions)
-    }
-
-    /// Checks that a cohort takes rows and that it owns all of an ordered row's positions.
-    fn check_cohort(&self, cohort: u16, positions: &[u32]) -> Result<(), PopulationError> {
-        let members = self.cohorts.members();
-        match members.get(usize::from(cohort)) {
-            Some(Membership::Every) => {}
-            Some(Membership::Present { of }) => {
-                return Err(PopulationError::DerivedCohort { cohort, of: *of });
-            }
-            None => {
-                let unknown = CohortError::UnknownCohort {
-                    cohort,
-                    cohorts: members.len(),
-                };
-                return Err(PopulationError::Cohort(unknown));
-            }
-        }
-        if self.cohorts.is_within(cohort, positions) {
-            return Ok(());
-        }
-        for &position in positions {
-            let owner = self.cohorts.index()[position as usize];
-            let part = Membership::Present { of: cohort };
-            if owner != cohort && members[usize::from(owner)] != part {
-                return Err(PopulationError::ForeignPosition {
-                    position,
-                    cohort,
-                    owner,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that adding a row overflows nothing.
-    fn check_room(&self, cohort: u16, row: Entries<'_>, more: u64) -> Result<(), PopulationError> {
-        let size = self.sizes[usize::from(cohort)];
-        if size < SAFE_SIZE {
-            return Ok(());
-        }
-        let full = |&position: &u32| PopulationError::Overflow { position };
-        if size.checked_add(more).is_none() {
-            return Err(full(row.positions.first().unwrap_or(&0)));
-        }
-        for (position, &value) in row.positions.iter().zip(row.values) {
-            self.moments(*position)
-                .and_then(|moments| moments.checked_add(&Moments::of(value)))
-                .ok_or_else(|| full(position))?;
-        }
-        Ok(())
-    }
-
-    /// Checks that a row can have been counted.
-    fn check_counted(&self, cohort: u16, row: Entries<'_>) -> Result<(), PopulationError> {
-        let missing = |&position: &u32| PopulationError::NotCounted { position };
-        for (position, &value) in row.positions.iter().zip(row.values) {
-            let part = Moments::of(value);
-            let owner = self.cohorts.index()[*position as usize];
-            self.moments(*position)
-                .and_then(|whole| whole.checked_sub(&part))
-                .filter(|_| self.size(owner) > 0)
-                .ok_or_else(|| missing(position))?;
-        }
-        if self.sizes[usize::from(cohort)] == 0 {
-            return Err(missing(&0));
-        }
-        Ok(())
-    }
-
-    fn add_row(&mut self, cohort: u16, row: Entries<'_>) {
-        self.count_members(cohort, row.positions, 1);
-        #[expect(clippy::float_cmp, reason = "exactly one is what the counters count")]
-        let all_ones = row
-            .values
-            .iter()
-            .fold(true, |all, &value| all & (value == 1.0));
-        if all_ones {
-            if self.rows_of_ones == u32::MAX {
-                self.fold_ones();
-            }
-            self.rows_of_ones += 1;
-            for &position in row.positions {
-                self.ones[position as usize] += 1;
-            }
-        } else {
-            for (&position, &value) in row.positions.iter().zip(row.values) {
-                self.moments[position as usize].push(value);
-            }
-        }
-    }
-
-    /// Subtracts a row that was checked to be counted.
-    fn subtract_row(&mut self, cohort: u16, row: Entries<'_>) {
-        self.count_members(cohort, row.positions, -1);
-        for (&position, &value) in row.positions.iter().zip(row.values) {
-            let rest = self
-                .moments(position)
-                .and_then(|whole| whole.checked_sub(&Moments::of(value)));
-            if let Some(rest) = rest {
-                self.moments[position as usize] = rest.into();
-                self.ones[position as usize] = 0;
-            }
-        }
-    }
-
-    /// Counts a row in its cohort, and once in each cohort of present rows that it has a position
-    /// of.
-    fn count_members(&mut self, cohort: u16, positions: &[u32], step: i64) {
-        let sizes = &mut self.sizes;
-        let mut count = |cohort: u16| {
-            let size = &mut sizes[usize::from(cohort)];
-            *size = size.saturating_add_signed(step);
-        };
-        count(cohort);
-        if self.cohorts.is_within(cohort, positions) {
-            return;
-        }
-        let index = self.cohorts.index();
-        for (at, &position) in positions.iter().enumerate() {
-            let owner = index[position as usize];
-            // Cohorts are few and rows short: looking back is quicker than a set.
-            let is_first = || positions[..at].iter().all(|&p| index[p as usize] != owner);
-            if owner != cohort && is_first() {
-                count(owner);
-            }
-        }
-    }
-
-    /// Moves all ones into the moments.
-    fn fold_ones(&mut self) {
-        for (moments, ones) in self.moments.iter_mut().zip(&mut self.ones) {
-            if *ones > 0
-                && let Some(sum) = moments.unpack().checked_add(&Moments::ones(*ones))
-            {
-                *moments = sum.into();
-                *ones = 0;
-            }
-        }
-        self.rows_of_ones = 0;
-    }
-
     fn combine(
         &mut self,
         other: &Self,
@@ -495,59 +353,17 @@ impl PartialEq for Population {
     }
 }
 
-/// Why rows cannot be counted, taken out or merged.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PopulationError {
-    /// The row or batch itself is at fault.
-    #[error("row cannot be counted")]
-    Value {
-        /// What is wrong with it.
-        #[from]
-        source: ValueError,
-    },
-    /// There is no such cohort.
-    #[error(transparent)]
-    Cohort(CohortError),
-    /// Rows were given to a cohort that takes them from another one.
-    #[error("cohort {cohort} takes its rows from cohort {of}")]
-    DerivedCohort {
-        /// The cohort that was named.
-        cohort: u16,
-        /// The cohort to push to.
-        of: u16,
-    },
-    /// A row of one cohort has a position of another.
-    #[error("position {position} belongs to cohort {owner}, and the row to cohort {cohort}")]
-    ForeignPosition {
-        /// The position.
-        position: u32,
-        /// The cohort of the row.
-        cohort: u16,
-        /// The cohort of the position.
-        owner: u16,
-    },
-    /// A sum does not fit in 128 bits, or a size in 64.
-    #[error("the sums at position {position} would overflow")]
-    Overflow {
-        /// The position.
-        position: u32,
-    },
-    /// Rows to be taken out were never counted.
-    #[error("what is taken out at position {position} was never counted")]
-    NotCounted {
-        /// The position.
-        position: u32,
-    },
-    /// A scaler and a population do not have the same number of positions.
-    #[error("{given} positions where the dimension is {dimension}")]
-    OtherDimension {
-        /// Positions of the scaler.
-        dimension: usize,
-        /// Positions of the population.
-        given: usize,
-    },
-    /// Two populations do not have the same cohorts.
-    #[error("the two populations do not have the same positions and cohorts")]
-    OtherCohorts,
+#[cfg(test)]
+mod tests {
+    use super::{PackedMoments, Population};
+
+    #[test]
+    fn a_position_takes_46_bytes() {
+        // Moments, ones, and the index of the cohort.
+        let of_each =
+            |_: &Population| size_of::<PackedMoments>() + size_of::<u32>() + size_of::<u16>();
+        let population = Population::new(crate::Cohorts::single(3).unwrap());
+        assert_eq!(of_each(&population), 46);
+        assert_eq!((population.moments.len(), population.ones.len()), (3, 3));
+    }
 }

@@ -1,14 +1,21 @@
 //! Step two of scaling: frozen means and standard deviations, applied to sparse rows.
 
+mod parts;
+mod table;
+
 use std::sync::Arc;
 
 use sprs::{CsMatViewMutI, CsVecViewMutI};
 
-use crate::normal::{normal_cdf, normal_quantile};
 use crate::policies::ScalePolicies;
-use crate::policy::{Absent, Scale, ScalePolicy};
+use crate::policy::Scale;
 use crate::population::Population;
 use crate::value::{LIMIT, ValueError, check_lengths, check_shape};
+
+#[cfg(feature = "serde")]
+use self::parts::ScalerData;
+pub use self::parts::{ScalerError, ScalerParts};
+use self::table::{Table, to_f32};
 
 /// The means and standard deviations of a population, frozen, and the scales built on them.
 ///
@@ -55,33 +62,11 @@ pub struct Scaler {
 
 #[derive(Debug)]
 struct Inner {
-    policies: ScalePolicies,
+    table: Table,
     /// Scaled positions with statistics, increasing, and their parts.
     positions: Vec<u32>,
     mean: Vec<f64>,
     std_dev: Vec<f64>,
-    /// For every position `z = (v − center) · slope`, with `v = t(x) − t(x₀)`.
-    slopes: Vec<f64>,
-    centers: Vec<f64>,
-    /// What a row's value is less: `f(x₀)`, or 0 where absent positions take no part. Empty if all
-    /// steps are linear.
-    bases: Vec<f64>,
-    /// What each policy does with `z`.
-    steps: Vec<Step>,
-}
-
-/// What a policy stores, given `z = (v − center) · slope`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Step {
-    /// `v · slope`: the center cancels against that of `x₀`.
-    Linear,
-    /// `f(x)` less the base.
-    General {
-        unit: bool,
-        low: f64,
-        high: f64,
-        centered: bool,
-    },
 }
 
 impl Scaler {
@@ -214,8 +199,8 @@ impl Scaler {
     /// O(nnz), no allocation.
     pub fn scale_in_place(&self, positions: &[u32], values: &mut [f32]) -> Result<(), ValueError> {
         check_lengths(positions, values)?;
-        let inner = &*self.inner;
-        let dimension = inner.slopes.len();
+        let table = &self.inner.table;
+        let dimension = table.slopes.len();
         // One pass without an early exit is quicker than a branch per entry.
         let largest = positions.iter().fold(0, |largest, &p| largest.max(p));
         if largest as usize >= dimension && !positions.is_empty() {
@@ -224,13 +209,13 @@ impl Scaler {
                 dimension,
             });
         }
-        if inner.steps.iter().all(|step| *step == Step::Linear) {
+        if table.linear {
             for (&position, value) in positions.iter().zip(values) {
-                *value = to_f32(f64::from(*value) * inner.slopes[position as usize]);
+                *value = to_f32(f64::from(*value) * table.slopes[position as usize]);
             }
         } else {
             for (&position, value) in positions.iter().zip(values) {
-                *value = to_f32(inner.store(position as usize, f64::from(*value)));
+                *value = to_f32(table.store(position as usize, f64::from(*value)));
             }
         }
         Ok(())
@@ -261,7 +246,7 @@ impl Scaler {
     /// The policies this scaler was made for.
     #[must_use]
     pub fn policies(&self) -> &ScalePolicies {
-        &self.inner.policies
+        &self.inner.table.policies
     }
 
     /// The scaled positions that have statistics, with `M` and `D` of the transformed value.
@@ -280,7 +265,7 @@ impl Scaler {
     pub fn apply(&self, position: u32, x: f64) -> Option<f64> {
         let policy = self.policies().policy(position)?;
         let v = policy.transform.apply(x)? - policy.absent_transformed();
-        Some(self.inner.scaled(position as usize, v))
+        Some(self.inner.table.scaled(position as usize, v))
     }
 
     /// The raw value behind a stored one, in the feature's own unit, so that a row can be
@@ -291,22 +276,7 @@ impl Scaler {
     #[must_use]
     pub fn invert(&self, position: u32, stored: f64) -> Option<f64> {
         let policy = self.policies().policy(position)?;
-        let inner = &*self.inner;
-        let at = position as usize;
-        let (slope, center) = (inner.slopes[at], inner.centers[at]);
-        let v = match inner.step(at) {
-            Step::Linear => stored / slope,
-            Step::General {
-                unit, low, high, ..
-            } => {
-                let f = stored + inner.bases[at];
-                if !(f > low && f < high) {
-                    return None;
-                }
-                let z = if unit { normal_quantile(f)? } else { f };
-                z / slope + center
-            }
-        };
+        let v = self.inner.table.unscaled(position as usize, stored)?;
         policy.transform.invert(v + policy.absent_transformed())
     }
 
@@ -321,7 +291,7 @@ impl Scaler {
     pub fn absent_constant(&self, weights: &[f32]) -> Result<f64, ScalerError> {
         self.check_dimension(weights.len())?;
         Ok((weights.iter().enumerate())
-            .map(|(at, &weight)| f64::from(weight) * self.inner.absent_scaled(at))
+            .map(|(at, &weight)| f64::from(weight) * self.inner.table.absent_scaled(at))
             .sum())
     }
 
@@ -349,7 +319,7 @@ impl Scaler {
             return Err(ScalerError::OtherPolicies);
         }
         let policies = self.policies();
-        let slopes = self.inner.slopes.iter().zip(&to.inner.slopes);
+        let slopes = self.inner.table.slopes.iter().zip(&to.inner.table.slopes);
         Ok(slopes.zip(policies.index()).map(|((from, to), &policy)| {
             match policies.policies()[usize::from(policy)].scale {
                 Scale::ZScore => to_f32(to / from),
@@ -364,46 +334,19 @@ impl Scaler {
         mean: Vec<f64>,
         std_dev: Vec<f64>,
     ) -> Self {
-        let mut slopes = vec![1.0; policies.dimension()];
-        // Without statistics z = v; without a scale z = t(x).
-        let mut centers: Vec<f64> = (policies.index().iter())
-            .map(
-                |&policy| match policies.policies()[usize::from(policy)].scale {
-                    Scale::None => -policies.absent_transformed(policy),
-                    Scale::ZScore | Scale::Unit => 0.0,
-                },
-            )
-            .collect();
-        for ((&position, mean), &std_dev) in positions.iter().zip(&mean).zip(&std_dev) {
-            let at = position as usize;
-            let policy = policies.index()[at];
-            let cap = policies.policies()[usize::from(policy)].max_inverse_std_dev;
-            let slope = if std_dev > 0.0 {
-                (1.0 / std_dev).min(cap)
-            } else {
-                1.0
-            };
-            slopes[at] = slope;
-            centers[at] = mean - policies.absent_transformed(policy);
-        }
-        let steps: Vec<_> = policies.policies().iter().map(Step::new).collect();
-        let mut inner = Inner {
-            policies: policies.clone(),
-            positions,
-            mean,
-            std_dev,
-            slopes,
-            centers,
-            bases: Vec::new(),
-            steps,
+        let parts = ScalerParts {
+            positions: &positions,
+            mean: &mean,
+            std_dev: &std_dev,
         };
-        if inner.steps.iter().any(|step| *step != Step::Linear) {
-            inner.bases = (0..policies.dimension())
-                .map(|at| inner.absent_scaled(at))
-                .collect();
-        }
+        let table = Table::new(policies, parts);
         Self {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner {
+                table,
+                positions,
+                mean,
+                std_dev,
+            }),
         }
     }
 
@@ -421,186 +364,4 @@ impl PartialEq for Scaler {
     fn eq(&self, other: &Self) -> bool {
         self.policies() == other.policies() && self.parts() == other.parts()
     }
-}
-
-/// What is written of a [`Scaler`]; read through [`Scaler::from_parts`].
-#[cfg(feature = "serde")]
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ScalerData {
-    policies: ScalePolicies,
-    positions: Vec<u32>,
-    mean: Vec<f64>,
-    std_dev: Vec<f64>,
-}
-
-#[cfg(feature = "serde")]
-impl From<Scaler> for ScalerData {
-    fn from(scaler: Scaler) -> Self {
-        let parts = scaler.parts();
-        Self {
-            policies: scaler.policies().clone(),
-            positions: parts.positions.to_vec(),
-            mean: parts.mean.to_vec(),
-            std_dev: parts.std_dev.to_vec(),
-        }
-    }
-}
-
-#[cfg(feature = "serde")]
-impl TryFrom<ScalerData> for Scaler {
-    type Error = ScalerError;
-
-    fn try_from(data: ScalerData) -> Result<Self, ScalerError> {
-        Self::from_parts(&data.policies, data.positions, data.mean, data.std_dev)
-    }
-}
-
-impl Inner {
-    fn step(&self, at: usize) -> Step {
-        self.steps[usize::from(self.policies.index()[at])]
-    }
-
-    /// `f` of a transformed, shifted value.
-    #[inline]
-    fn scaled(&self, at: usize, v: f64) -> f64 {
-        let z = (v - self.centers[at]) * self.slopes[at];
-        match self.step(at) {
-            Step::Linear => z,
-            Step::General {
-                unit, low, high, ..
-            } => squash(z, unit, low, high),
-        }
-    }
-
-    /// What a row stores for a transformed, shifted value.
-    #[inline]
-    fn store(&self, at: usize, v: f64) -> f64 {
-        match self.step(at) {
-            Step::Linear => v * self.slopes[at],
-            Step::General {
-                unit, low, high, ..
-            } => {
-                let z = (v - self.centers[at]) * self.slopes[at];
-                squash(z, unit, low, high) - self.bases[at]
-            }
-        }
-    }
-
-    /// `f(x₀)`, or 0 where absent positions take no part.
-    fn absent_scaled(&self, at: usize) -> f64 {
-        match self.step(at) {
-            Step::General {
-                centered: false, ..
-            } => 0.0,
-            _ => self.scaled(at, 0.0),
-        }
-    }
-}
-
-impl Step {
-    fn new(policy: &ScalePolicy) -> Self {
-        let centered = policy.absent == Absent::Zero;
-        let unit = policy.scale == Scale::Unit;
-        if centered && !unit && policy.clip.is_none() {
-            return Self::Linear;
-        }
-        let clip = policy.clip;
-        Self::General {
-            unit,
-            low: clip.map_or(f64::NEG_INFINITY, |clip| clip.low),
-            high: clip.map_or(f64::INFINITY, |clip| clip.high),
-            centered,
-        }
-    }
-}
-
-/// `Φ(z)` or `z`, within bounds.
-#[inline]
-fn squash(z: f64, unit: bool, low: f64, high: f64) -> f64 {
-    let f = if unit { normal_cdf(z) } else { z };
-    f.max(low).min(high)
-}
-
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "rounds to nearest")]
-fn to_f32(x: f64) -> f32 {
-    x as f32
-}
-
-/// The statistics of a [`Scaler`], position by position.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ScalerParts<'a> {
-    /// Scaled positions that have statistics, strictly increasing.
-    pub positions: &'a [u32],
-    /// `M`, mean of the transformed value.
-    pub mean: &'a [f64],
-    /// `D`, population standard deviation of the transformed value, before any cap.
-    pub std_dev: &'a [f64],
-}
-
-impl<'a> ScalerParts<'a> {
-    /// Each position with its `M` and `D`, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u32, f64, f64)> + use<'a> {
-        let Self {
-            positions,
-            mean,
-            std_dev,
-        } = *self;
-        let statistics = mean.iter().zip(std_dev);
-        (positions.iter().zip(statistics)).map(|(&position, (&m, &d))| (position, m, d))
-    }
-}
-
-/// Why a [`Scaler`] cannot be made or used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScalerError {
-    /// Something has another number of positions than the policies.
-    #[error("{given} positions where the dimension is {dimension}")]
-    Dimension {
-        /// Positions of the policies.
-        dimension: usize,
-        /// Positions of what was given.
-        given: usize,
-    },
-    /// The lists of statistics differ in length.
-    #[error("{positions} positions, {means} means and {std_devs} standard deviations")]
-    Lengths {
-        /// Number of positions.
-        positions: usize,
-        /// Number of means.
-        means: usize,
-        /// Number of standard deviations.
-        std_devs: usize,
-    },
-    /// Positions are not strictly increasing and below the dimension.
-    #[error("position {position} is out of order or not below the dimension {dimension}")]
-    Order {
-        /// The position.
-        position: u32,
-        /// Positions of the policies.
-        dimension: usize,
-    },
-    /// Statistics are given for a position that is not scaled.
-    #[error("statistics for position {position}, which is not scaled")]
-    NotScaled {
-        /// The position.
-        position: u32,
-    },
-    /// A mean or standard deviation is impossible.
-    #[error(
-        "mean {mean} and standard deviation {std_dev} at position {position}: both must be at most 2^25 in size, and the second not negative"
-    )]
-    Statistic {
-        /// The position.
-        position: u32,
-        /// `M` as given.
-        mean: f64,
-        /// `D` as given.
-        std_dev: f64,
-    },
-    /// Two scalers are for different policies.
-    #[error("the two scalers do not have the same policies")]
-    OtherPolicies,
 }
