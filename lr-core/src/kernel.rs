@@ -9,6 +9,7 @@
 pub(crate) mod bank;
 mod check;
 mod exp;
+pub(crate) mod single;
 mod stack;
 
 use crate::row::Row;

@@ -300,6 +300,13 @@ impl Learner {
         })
     }
 
+    /// Asks the memory for what a row will need, without waiting: call it for the next row before
+    /// learning this one, where the weights do not fit in the cache. Changes no result.
+    pub fn prefetch(&self, features: &CsVecViewI<'_, f32, u32>) {
+        let positions = features.indices();
+        on_single!(&self.kind, bank => bank.prefetch(positions), s => s.prefetch(positions));
+    }
+
     /// Predicts a row with what was learned so far.
     ///
     /// # Errors
@@ -411,9 +418,8 @@ impl Learner {
     /// Chooses the instructions of the inner loops, for tests and benchmarks; every kernel gives
     /// the same bits. One that this CPU cannot run is replaced by [`Kernel::Plain`].
     pub fn set_kernel(&mut self, kernel: Kernel) {
-        if let Kind::Bank(bank) = &mut self.kind {
-            bank.set_kernel(Checked::new(kernel));
-        }
+        let kernel = Checked::new(kernel);
+        on_single!(&mut self.kind, bank => bank.set_kernel(kernel), s => s.set_kernel(kernel));
     }
 
     fn look(&self, row: Row<'_>) -> Look {

@@ -83,19 +83,20 @@ pub(crate) trait Rule {
 /// that a margin costs no root and no division.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ftrl {
-    alpha: f32,
+    inverse_alpha: f32,
     beta: f32,
     l1: f32,
     l2: f32,
 }
 
-/// `z`, `n`, `w` and one number unused, so that no slot straddles two cache lines.
+/// `z`, `n`, `w` and `√n`: 16 bytes, so that no slot straddles two cache lines.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C, align(16))]
 pub(crate) struct FtrlSlot {
     z: f32,
     n: f32,
     weight: f32,
+    root: f32,
 }
 
 #[expect(
@@ -105,7 +106,7 @@ pub(crate) struct FtrlSlot {
 impl From<&FtrlConfig> for Ftrl {
     fn from(c: &FtrlConfig) -> Self {
         Self {
-            alpha: c.alpha as f32,
+            inverse_alpha: (1.0 / c.alpha) as f32,
             beta: c.beta as f32,
             l1: c.l1 as f32,
             l2: c.l2 as f32,
@@ -114,15 +115,20 @@ impl From<&FtrlConfig> for Ftrl {
 }
 
 impl Ftrl {
-    fn weight_of(&self, z: f32, n: f32) -> f32 {
-        let shrunk = if z > self.l1 {
-            z - self.l1
-        } else if z < -self.l1 {
-            z + self.l1
+    /// The weight that belongs to `z` and `root = √n`. Selections and not branches, so that the
+    /// compiler may compute sixteen at once.
+    #[inline(always)]
+    fn weight_of(&self, z: f32, root: f32) -> f32 {
+        let above = if z > self.l1 { self.l1 - z } else { 0.0 };
+        let shrunk = if z < -self.l1 { -self.l1 - z } else { above };
+        let curvature = (self.beta + root) * self.inverse_alpha + self.l2;
+        // Without β and λ₂ an untouched coordinate has no curvature: 0 / 0.
+        let curvature = if curvature > f32::MIN_POSITIVE {
+            curvature
         } else {
-            return 0.0;
+            f32::MIN_POSITIVE
         };
-        -shrunk / ((self.beta + n.sqrt()) / self.alpha + self.l2)
+        shrunk / curvature
     }
 }
 
@@ -135,31 +141,37 @@ impl Rule for Ftrl {
         slot.weight
     }
 
+    #[inline(always)]
     fn prepare(&self, _: &mut FtrlSlot, _: f32, _: Event) -> f32 {
         0.0
     }
 
+    #[inline(always)]
     fn step(&self, slot: &mut FtrlSlot, x: f32, _: f32, push: f32) {
         let g = push * x;
         let n = slot.n + g * g;
-        let sigma = (n.sqrt() - slot.n.sqrt()) / self.alpha;
+        let root = n.sqrt();
+        let sigma = (root - slot.root) * self.inverse_alpha;
         slot.z += g - sigma * slot.weight;
         slot.n = n;
-        slot.weight = self.weight_of(slot.z, n);
+        slot.root = root;
+        slot.weight = self.weight_of(slot.z, root);
     }
 
     fn rescale(&self, slot: &mut FtrlSlot, ratio: f32) {
         // w' = w / ratio and n' = n · ratio²; z' is what gives that w'.
         let weight = slot.weight / ratio;
         let n = slot.n * ratio * ratio;
-        let curvature = (self.beta + n.sqrt()) / self.alpha + self.l2;
+        let root = n.sqrt();
+        let curvature = (self.beta + root) * self.inverse_alpha + self.l2;
         slot.z = if weight == 0.0 {
             slot.z.clamp(-self.l1, self.l1)
         } else {
             -(weight * curvature) - self.l1.copysign(weight)
         };
         slot.n = n;
-        slot.weight = self.weight_of(slot.z, n);
+        slot.root = root;
+        slot.weight = self.weight_of(slot.z, root);
     }
 
     fn numbers(slot: &FtrlSlot) -> [f32; 3] {
@@ -167,10 +179,12 @@ impl Rule for Ftrl {
     }
 
     fn restore(&self, [z, n, _]: [f32; 3]) -> FtrlSlot {
+        let root = n.sqrt();
         FtrlSlot {
             z,
             n,
-            weight: self.weight_of(z, n),
+            weight: self.weight_of(z, root),
+            root,
         }
     }
 }
@@ -215,12 +229,14 @@ impl Rule for AdaGrad {
         slot.weight
     }
 
+    #[inline(always)]
     fn prepare(&self, slot: &mut AdaGradSlot, x: f32, event: Event) -> f32 {
         let g = event.gradient * x;
         slot.n += event.importance * (g * g);
         self.learning_rate / (self.beta + slot.n.sqrt())
     }
 
+    #[inline(always)]
     fn step(&self, slot: &mut AdaGradSlot, x: f32, rate: f32, push: f32) {
         slot.weight -= rate * (push * x);
     }
@@ -284,6 +300,7 @@ impl Rule for Normalized {
         slot.weight
     }
 
+    #[inline(always)]
     fn prepare(&self, slot: &mut NormalizedSlot, x: f32, event: Event) -> f32 {
         let size = x.abs();
         if size > slot.scale {
@@ -300,6 +317,7 @@ impl Rule for Normalized {
         }
     }
 
+    #[inline(always)]
     fn step(&self, slot: &mut NormalizedSlot, x: f32, rate: f32, push: f32) {
         slot.weight -= rate * (push * x);
     }
@@ -378,6 +396,7 @@ impl Rule for Sgd {
         slot.weight
     }
 
+    #[inline(always)]
     fn prepare(&self, slot: &mut SgdSlot, _: f32, event: Event) -> f32 {
         let rate = self.rate(event.before);
         if self.l2 > 0.0 {
@@ -387,6 +406,7 @@ impl Rule for Sgd {
         rate
     }
 
+    #[inline(always)]
     fn step(&self, slot: &mut SgdSlot, x: f32, rate: f32, push: f32) {
         slot.weight -= rate * (push * x);
     }

@@ -1,7 +1,7 @@
 //! A learner with one weight a position.
 
 use crate::{
-    kernel,
+    kernel::{self, Checked},
     row::Row,
     rules::{Event, Rule},
     state::{LearnerState, StateError, TensorData},
@@ -15,6 +15,7 @@ pub(crate) struct Single<R: Rule> {
     bias: R::Slot,
     /// Rates of the row that is being learned.
     rates: Vec<f32>,
+    kernel: Checked,
 }
 
 impl<R: Rule> Single<R> {
@@ -24,7 +25,12 @@ impl<R: Rule> Single<R> {
             slots: vec![R::Slot::default(); dimension],
             bias: R::Slot::default(),
             rates: Vec::new(),
+            kernel: Checked::best(),
         }
+    }
+
+    pub(crate) fn set_kernel(&mut self, kernel: Checked) {
+        self.kernel = kernel;
     }
 
     pub(crate) fn grow(&mut self, dimension: usize) {
@@ -52,6 +58,7 @@ impl<R: Rule> Single<R> {
             slots,
             bias,
             rates,
+            kernel,
         } = self;
         let entries = row.positions().iter().zip(row.values());
         if R::INVARIANT && event.importance > 1.0 {
@@ -73,11 +80,7 @@ impl<R: Rule> Single<R> {
             let push = event.importance * event.gradient;
             let rate = rule.prepare(bias, 1.0, event);
             rule.step(bias, 1.0, rate, push);
-            for (&position, &x) in entries {
-                let slot = &mut slots[position as usize];
-                let rate = rule.prepare(slot, x, event);
-                rule.step(slot, x, rate, push);
-            }
+            kernel::single::learn(*kernel, rule, slots, row.positions(), row.values(), event);
         }
     }
 
@@ -114,6 +117,7 @@ impl<R: Rule> Single<R> {
             slots,
             bias,
             rates: Vec::new(),
+            kernel: Checked::best(),
         })
     }
 }

@@ -12,8 +12,8 @@
 //! 15       count of events
 //! ```
 //!
-//! What differs by position but not by member (roots, divisions) is computed for a block of
-//! features at a time; what differs by member is computed for all members of a position at once.
+//! What differs by position but not by member (a root, a division) is computed for sixteen features
+//! at a time; what differs by member is computed for all members of a position at once.
 
 use super::{Checked, dispatch, exp::complement_sigmoid, prefetch};
 
@@ -48,10 +48,12 @@ pub(crate) struct Margins {
     pub(crate) newcomers: [f32; LINE],
 }
 
+/// Features whose rates are computed at once.
 const BLOCK: usize = 16;
 
 /// Pushes of the members, by how their rates fall; 0 in the lanes of other members.
 #[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(64))]
 pub(crate) struct Pushes {
     pub(crate) constant: [f32; LINE],
     pub(crate) root: [f32; LINE],
@@ -135,17 +137,20 @@ fn gradients_body(agreements: &[f32; LINE]) -> [f32; LINE] {
 fn margins_body(lines: &[Line], positions: &[u32], values: &[f32], newness: f32) -> Margins {
     let (mut even, mut odd) = ([0.0_f32; LINE], [0.0_f32; LINE]);
     let (mut new_even, mut new_odd) = ([0.0_f32; LINE], [0.0_f32; LINE]);
-    let mut scaled = [0.0_f32; BLOCK];
-    let mut fresh = [0.0_f32; BLOCK];
+    let (mut scaled, mut fresh) = (ZERO, ZERO);
+    let (scaled, fresh) = (&mut scaled.0, &mut fresh.0);
     for (positions, values) in positions.chunks(BLOCK).zip(values.chunks(BLOCK)) {
-        for (((x, f), &position), &value) in
-            scaled.iter_mut().zip(&mut fresh).zip(positions).zip(values)
+        for (((x, f), &position), &value) in scaled
+            .iter_mut()
+            .zip(fresh.iter_mut())
+            .zip(positions)
+            .zip(values)
         {
             let line = &lines[position as usize].0;
             *x = value + value * line[SHRINK];
             *f = line[COUNT];
         }
-        for (x, f) in scaled.iter().zip(&mut fresh) {
+        for (x, f) in scaled.iter().zip(fresh.iter_mut()) {
             *f = x * (newness / (newness + *f));
         }
         let (pairs, rest) = positions.as_chunks::<2>();
@@ -177,119 +182,141 @@ fn margins_body(lines: &[Line], positions: &[u32], values: &[f32], newness: f32)
     sums
 }
 
-/// What is computed by feature for a block of features.
+/// One number a feature of a block; aligned, so that no vector straddles two cache lines.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Lanes([f32; BLOCK]);
+
+const ZERO: Lanes = Lanes([0.0; BLOCK]);
+
+/// What the steps of a block of features need, the same for all members.
 #[derive(Debug, Clone, Copy)]
 struct Block {
-    value: [f32; BLOCK],
-    n: [f32; BLOCK],
-    h: [f32; BLOCK],
-    squares: [f32; BLOCK],
-    count: [f32; BLOCK],
-    shrink: [f32; BLOCK],
-    scaled: [f32; BLOCK],
-    root: [f32; BLOCK],
-    curvature: [[f32; BLOCK]; CURVATURES],
+    scaled: Lanes,
+    root: Lanes,
+    curvature: [Lanes; CURVATURES],
+    shrink: Lanes,
+    /// n, h, Σ v² and count, this event included.
+    sums: [Lanes; 4],
 }
 
 impl Block {
-    const EMPTY: Self = Self {
-        value: [0.0; BLOCK],
-        n: [0.0; BLOCK],
-        h: [0.0; BLOCK],
-        squares: [0.0; BLOCK],
-        count: [0.0; BLOCK],
-        shrink: [0.0; BLOCK],
-        scaled: [0.0; BLOCK],
-        root: [0.0; BLOCK],
-        curvature: [[0.0; BLOCK]; CURVATURES],
-    };
-
-    /// Fetches the numbers of up to a block of features; what is left over stays as it was.
+    /// Takes the event into the sums of up to sixteen features and computes their rates.
     #[inline(always)]
-    fn load(&mut self, lines: &[Line], positions: &[u32], values: &[f32]) {
-        for (j, (&position, &value)) in positions.iter().zip(values).take(BLOCK).enumerate() {
-            let line = &lines[position as usize].0;
-            self.value[j] = value;
-            self.n[j] = line[N];
-            self.h[j] = line[H];
-            self.squares[j] = line[SQUARES];
-            self.count[j] = line[COUNT];
+    fn new(lines: &[Line], positions: &[u32], values: &[f32], update: &Update<'_>) -> Self {
+        let mut value = ZERO;
+        let mut sums = [ZERO; 4];
+        for j in 0..positions.len().min(values.len()).min(BLOCK) {
+            let line = &lines[positions[j] as usize].0;
+            value.0[j] = values[j];
+            sums[0].0[j] = line[N];
+            sums[1].0[j] = line[H];
+            sums[2].0[j] = line[SQUARES];
+            sums[3].0[j] = line[COUNT];
         }
+        advance(&value, &sums, update)
     }
 
-    /// Takes the event into the sums and computes the rates.
+    /// The rate of each kind of member, in the lanes of that kind.
     #[inline(always)]
-    fn advance(&mut self, update: &Update<'_>) {
-        let mut large = false;
+    fn rates(&self, j: usize, lanes: &Pushes) -> [f32; LINE] {
+        let Pushes {
+            constant,
+            root,
+            curvature: [p0, p1, p2],
+        } = lanes;
+        let [c0, c1, c2] = &self.curvature;
+        let (c0, c1, c2, r) = (c0.0[j], c1.0[j], c2.0[j], self.root.0[j]);
+        let mut rates = [0.0; LINE];
+        for lane in 0..LINE {
+            let adaptive = constant[lane] + root[lane] * r;
+            let curved = (p0[lane] * c0 + p1[lane] * c1) + p2[lane] * c2;
+            rates[lane] = adaptive + curved;
+        }
+        rates
+    }
+}
+
+#[inline(always)]
+fn advance(value: &Lanes, sums: &[Lanes; 4], update: &Update<'_>) -> Block {
+    let [mut n, mut h, mut squares, mut count] = *sums;
+    let mut large = 0_u32;
+    for j in 0..BLOCK {
+        // Halved together where f32 would soon stop counting; their ratio stays.
+        let keep = if count.0[j] < MOST_COUNT { 1.0 } else { 0.5 };
+        squares.0[j] = squares.0[j] * keep + value.0[j] * value.0[j];
+        count.0[j] = count.0[j] * keep + 1.0;
+        large |= u32::from(squares.0[j] > count.0[j]);
+    }
+    let mut shrink = ZERO;
+    if large != 0 {
         for j in 0..BLOCK {
-            // Halved together where f32 would soon stop counting; their ratio stays.
-            let keep = if self.count[j] < MOST_COUNT { 1.0 } else { 0.5 };
-            self.squares[j] = self.squares[j] * keep + self.value[j] * self.value[j];
-            self.count[j] = self.count[j] * keep + 1.0;
-            large |= self.squares[j] > self.count[j];
+            // 1 / max(1, RMS), this event's value included: a first value is never large.
+            let floor = if squares.0[j] > count.0[j] {
+                squares.0[j]
+            } else {
+                count.0[j]
+            };
+            shrink.0[j] = (count.0[j] / floor).sqrt() - 1.0;
         }
-        if large {
-            for j in 0..BLOCK {
-                // 1 / max(1, RMS), this event's value included: a first value is never large.
-                let ratio = self.count[j] / self.squares[j].max(self.count[j]);
-                self.shrink[j] = ratio.sqrt() - 1.0;
-            }
-        } else {
-            self.shrink = [0.0; BLOCK];
-        }
-        for j in 0..BLOCK {
-            let x = self.value[j] + self.value[j] * self.shrink[j];
-            let xx = x * x;
-            self.scaled[j] = x;
-            self.n[j] = (self.n[j] + update.square * xx).min(MOST);
-            self.h[j] = (self.h[j] + update.curvature * xx).min(MOST);
-        }
-        let [v0, v1, v2] = update.variances;
-        for j in 0..BLOCK {
-            // One division for four rates: 1/a = bcd / abcd. Each factor is at least 1 and the
-            // product below 1e33, so neither overflows nor loses digits.
-            let (a, b) = (1.0 + self.n[j].sqrt(), 1.0 + v0 * self.h[j]);
-            let (c, d) = (1.0 + v1 * self.h[j], 1.0 + v2 * self.h[j]);
-            let (ab, cd) = (a * b, c * d);
-            let inverse = 1.0 / (ab * cd);
-            let (inverse_ab, inverse_cd) = (inverse * cd, inverse * ab);
-            self.root[j] = inverse_ab * b;
-            self.curvature[0][j] = inverse_ab * a;
-            self.curvature[1][j] = inverse_cd * d;
-            self.curvature[2][j] = inverse_cd * c;
-        }
+    }
+    let mut scaled = ZERO;
+    let (mut root, mut curvature) = (ZERO, [ZERO; CURVATURES]);
+    let [v0, v1, v2] = update.variances;
+    for j in 0..BLOCK {
+        let x = value.0[j] + value.0[j] * shrink.0[j];
+        let xx = x * x;
+        scaled.0[j] = x;
+        let (more_n, more_h) = (n.0[j] + update.square * xx, h.0[j] + update.curvature * xx);
+        n.0[j] = if more_n < MOST { more_n } else { MOST };
+        h.0[j] = if more_h < MOST { more_h } else { MOST };
+        // One division for four rates: 1/a = bcd / abcd. Each factor is at least 1 and the product
+        // below 1e37, so neither overflows nor loses digits.
+        let (a, b) = (1.0 + n.0[j].sqrt(), 1.0 + v0 * h.0[j]);
+        let (c, d) = (1.0 + v1 * h.0[j], 1.0 + v2 * h.0[j]);
+        let (ab, cd) = (a * b, c * d);
+        let inverse = 1.0 / (ab * cd);
+        let (inverse_ab, inverse_cd) = (inverse * cd, inverse * ab);
+        root.0[j] = inverse_ab * b;
+        curvature[0].0[j] = inverse_ab * a;
+        curvature[1].0[j] = inverse_cd * d;
+        curvature[2].0[j] = inverse_cd * c;
+    }
+    Block {
+        scaled,
+        root,
+        curvature,
+        shrink,
+        sums: [n, h, squares, count],
     }
 }
 
 #[inline(always)]
 fn update_body(lines: &mut [Line], positions: &[u32], values: &[f32], update: &Update<'_>) {
-    let mut block = Block::EMPTY;
     let penalized = update.l1 > 0.0 || update.l2 > 0.0;
     for (positions, values) in positions.chunks(BLOCK).zip(values.chunks(BLOCK)) {
-        block.load(lines, positions, values);
-        block.advance(update);
+        let block = Block::new(lines, positions, values, update);
         for (j, &position) in positions.iter().enumerate() {
             let line = &mut lines[position as usize].0;
-            let [c0, c1, c2] = [0, 1, 2].map(|k| block.curvature[k][j]);
-            let (x, root) = (block.scaled[j], block.root[j]);
-            let Pushes {
-                constant,
-                root: by_root,
-                curvature: [p0, p1, p2],
-            } = &update.pushes;
+            let steps = block.rates(j, &update.pushes);
+            // All sixteen lanes: the pushes of those that are not members are 0.
             for lane in 0..LINE {
-                let adaptive = constant[lane] + by_root[lane] * root;
-                let curved = (p0[lane] * c0 + p1[lane] * c1) + p2[lane] * c2;
-                line[lane] -= (adaptive + curved) * x;
+                line[lane] -= steps[lane] * block.scaled.0[j];
             }
-            if penalized {
-                penalize(line, update, root, [c0, c1, c2]);
+        }
+        if penalized {
+            for (j, &position) in positions.iter().enumerate() {
+                let line = &mut lines[position as usize].0;
+                penalize(line, update, &block.rates(j, update.kinds));
             }
-            line[SHRINK] = block.shrink[j];
-            line[N] = block.n[j];
-            line[H] = block.h[j];
-            line[SQUARES] = block.squares[j];
-            line[COUNT] = block.count[j];
+        }
+        for (j, &position) in positions.iter().enumerate() {
+            let line = &mut lines[position as usize].0;
+            line[SHRINK] = block.shrink.0[j];
+            line[N] = block.sums[0].0[j];
+            line[H] = block.sums[1].0[j];
+            line[SQUARES] = block.sums[2].0[j];
+            line[COUNT] = block.sums[3].0[j];
         }
     }
 }
@@ -303,22 +330,12 @@ pub(crate) fn reaches(
     update: &Update<'_>,
 ) -> [f64; LINE] {
     let mut sums = [0.0_f64; LINE];
-    let mut block = Block::EMPTY;
     for (positions, values) in positions.chunks(BLOCK).zip(values.chunks(BLOCK)) {
-        block.load(lines, positions, values);
-        block.advance(update);
+        let block = Block::new(lines, positions, values, update);
         for j in 0..positions.len() {
-            let x = f64::from(block.scaled[j]);
-            let [c0, c1, c2] = [0, 1, 2].map(|k| block.curvature[k][j]);
-            let Pushes {
-                constant,
-                root,
-                curvature: [k0, k1, k2],
-            } = &update.kinds;
-            for lane in 0..LINE {
-                let adaptive = constant[lane] + root[lane] * block.root[j];
-                let curved = (k0[lane] * c0 + k1[lane] * c1) + k2[lane] * c2;
-                sums[lane] += f64::from(adaptive + curved) * (x * x);
+            let x = f64::from(block.scaled.0[j]);
+            for (sum, rate) in sums.iter_mut().zip(block.rates(j, update.kinds)) {
+                *sum += f64::from(rate) * (x * x);
             }
         }
     }
@@ -327,16 +344,9 @@ pub(crate) fn reaches(
 
 /// The proximal step of `λ₁ |w| + λ₂ w² / 2`: a soft threshold, then a shrinkage.
 #[inline(always)]
-fn penalize(line: &mut [f32; LINE], update: &Update<'_>, root: f32, curved: [f32; CURVATURES]) {
-    let Pushes {
-        constant,
-        root: by_root,
-        curvature: [k0, k1, k2],
-    } = &update.kinds;
+fn penalize(line: &mut [f32; LINE], update: &Update<'_>, rates: &[f32; LINE]) {
     for lane in 0..MEMBERS {
-        let adaptive = constant[lane] + by_root[lane] * root;
-        let curved = (k0[lane] * curved[0] + k1[lane] * curved[1]) + k2[lane] * curved[2];
-        let rate = update.rates[lane] * (adaptive + curved);
+        let rate = update.rates[lane] * rates[lane];
         let size = (line[lane].abs() - rate * update.l1).max(0.0) / (1.0 + rate * update.l2);
         line[lane] = size.copysign(line[lane]);
     }

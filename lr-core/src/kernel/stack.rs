@@ -27,6 +27,9 @@ pub(crate) const TERMS: usize = 16;
 pub(crate) struct Stack {
     pub(crate) covariance: [[f64; TERMS]; TERMS],
     pub(crate) mean: [f64; TERMS],
+    /// [`TERMS`], as a number that the compiler does not know: it would unroll the loops over the
+    /// rows and then turn them into columns, with gathers.
+    terms: usize,
     /// Sum of the diagonal, kept up to date by the updates.
     pub(crate) total: f64,
     forgetting: f64,
@@ -51,6 +54,7 @@ impl Stack {
         Self {
             covariance,
             mean,
+            terms: std::hint::black_box(TERMS),
             total,
             forgetting,
             most_variance,
@@ -104,9 +108,9 @@ fn update(stack: &mut Stack, terms: &[f64; TERMS], slope: f64, curvature: f64) {
     // Two chains of sums, over the even and the odd rows.
     let mut gain = [0.0_f64; TERMS];
     let mut odd = [0.0_f64; TERMS];
-    for pair in 0..TERMS / 2 {
-        let (t, u) = (terms[2 * pair], terms[2 * pair + 1]);
-        let (even_row, odd_row) = (&stack.covariance[2 * pair], &stack.covariance[2 * pair + 1]);
+    let (row_pairs, _) = stack.covariance[..stack.terms].as_chunks::<2>();
+    let (term_pairs, _) = terms.as_chunks::<2>();
+    for ([even_row, odd_row], [t, u]) in row_pairs.iter().zip(term_pairs) {
         for k in 0..TERMS {
             gain[k] += even_row[k] * t;
             odd[k] += odd_row[k] * u;
@@ -133,7 +137,9 @@ fn update(stack: &mut Stack, terms: &[f64; TERMS], slope: f64, curvature: f64) {
         1.0
     };
     stack.total = (stack.total - square * shrink) * grow;
-    for (row, g) in stack.covariance.iter_mut().zip(gain) {
+    for (row, g) in stack.covariance[..stack.terms].iter_mut().zip(gain) {
+        // Keeps the compiler from working on eight rows at a time, with gathers.
+        let row = std::hint::black_box(row);
         for k in 0..TERMS {
             row[k] = (row[k] - (g * gain[k]) * shrink) * grow;
         }
