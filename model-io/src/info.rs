@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use feature_spec::FeatureSpec;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DecodeError;
@@ -113,6 +114,22 @@ pub struct SpecIdentity {
     pub version: String,
     /// Digest of what stands at which position, as hexadecimal digits.
     pub fingerprint: String,
+    /// Digest of how each position is scaled, as hexadecimal digits.
+    #[serde(default)]
+    pub scaling_fingerprint: String,
+}
+
+impl SpecIdentity {
+    /// Returns the identity of `spec`.
+    #[must_use]
+    pub fn of(spec: &FeatureSpec) -> Self {
+        Self {
+            name: spec.name().to_owned(),
+            version: spec.version().to_owned(),
+            fingerprint: spec.fingerprint().to_string(),
+            scaling_fingerprint: spec.scaling_fingerprint().to_string(),
+        }
+    }
 }
 
 /// Times of the first and last event learned, in milliseconds since the Unix epoch.

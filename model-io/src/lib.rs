@@ -10,6 +10,7 @@ mod checkpoint;
 mod checkpoint_log;
 mod container;
 mod error;
+pub mod export;
 mod file;
 mod info;
 mod json;

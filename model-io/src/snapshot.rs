@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use feature_spec::FeatureSpec;
 use lr_core::LinearModel;
 use serde::{Deserialize, Serialize};
+use zscore_stats::{ScalePolicies, Scaler};
 
 use crate::container::{Encoded, FORMAT_VERSION, Tensor};
 use crate::error::{DecodeError, EncodeError, FileError};
 use crate::file;
-use crate::info::ModelInfo;
+use crate::info::{ModelInfo, SpecIdentity};
 use crate::json;
 use crate::tensors::{check_finite, check_positions, check_spread};
 
@@ -83,6 +85,43 @@ pub(crate) struct ModelMetadata {
 pub(crate) const KIND: &str = "model";
 
 impl Snapshot {
+    /// Joins a model, the statistics and the specification that it was learned under, and what is
+    /// to be said about it; sets [`ModelInfo::spec`] and the dense bias.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::Invalid`]: the parts do not have the same number of columns.
+    pub fn new(
+        model: LinearModel,
+        scaler: &Scaler,
+        spec: &FeatureSpec,
+        mut info: ModelInfo,
+    ) -> Result<Self, EncodeError> {
+        let invalid = |part, reason| {
+            let source = DecodeError::Part { part, reason };
+            EncodeError::Invalid { source }
+        };
+        if spec.columns() != model.dimension() {
+            let reason = format!(
+                "{} columns, the model has {}",
+                spec.columns(),
+                model.dimension()
+            );
+            return Err(invalid("specification", reason));
+        }
+        let absent = scaler
+            .absent_constant(model.weights())
+            .map_err(|error| invalid("statistics", error.to_string()))?;
+        info.spec = SpecIdentity::of(spec);
+        Ok(Self {
+            dense_bias: model.bias() - absent,
+            model,
+            statistics: Statistics::of(scaler),
+            spec: spec.canonical().to_owned(),
+            info,
+        })
+    }
+
     /// Returns the bytes of the model file: the same for the same snapshot, on any machine.
     ///
     /// Weights are stored dense or as positions and values, whichever is smaller.
@@ -185,6 +224,34 @@ impl Snapshot {
 }
 
 impl Statistics {
+    /// Copies what `scaler` was made of.
+    #[must_use]
+    pub fn of(scaler: &Scaler) -> Self {
+        let parts = scaler.parts();
+        Self {
+            positions: parts.positions.to_vec(),
+            mean: parts.mean.to_vec(),
+            std_dev: parts.std_dev.to_vec(),
+        }
+    }
+
+    /// Builds the scaler again, under the policies of the specification.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Part`]: the statistics do not fit the policies.
+    pub fn scaler(&self, policies: &ScalePolicies) -> Result<Scaler, DecodeError> {
+        let Self {
+            positions,
+            mean,
+            std_dev,
+        } = self.clone();
+        Scaler::from_parts(policies, positions, mean, std_dev).map_err(|error| DecodeError::Part {
+            part: "statistics",
+            reason: error.to_string(),
+        })
+    }
+
     pub(crate) fn check(&self, columns: u64) -> Result<(), DecodeError> {
         let Self {
             positions,

@@ -19,6 +19,7 @@ pub(crate) fn info(events: u64) -> ModelInfo {
         name: "example".to_owned(),
         version: "3".to_owned(),
         fingerprint: "ab".repeat(32),
+        scaling_fingerprint: "01".repeat(32),
     };
     info.events_learned = events;
     info.span = Some(EventSpan {
