@@ -28,7 +28,10 @@ pub use crate::{
     kernel::Kernel,
     learner::{LearnError, Learner, Prediction, Quantity, RescaleError},
     loss::{log_loss, logistic_gradient, logistic_loss, logit, sigmoid},
-    metrics::{Metrics, MetricsError, MetricsState},
+    metrics::{
+        CalibrationBucket, Confusion, Interval, LearningCurve, Measure, Metrics, MetricsError,
+        MetricsState, RecentMetrics, SlicedMetrics, exact_auc,
+    },
     model::{LinearModel, ModelError},
     row::RowError,
     solver::{

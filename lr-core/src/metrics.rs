@@ -1,14 +1,25 @@
 //! How good predictions are: streaming, mergeable and importance-weighted.
 
+mod calibration;
 mod error;
+mod exact;
 mod fixed;
 mod histogram;
+mod interval;
+mod slices;
 mod state;
+mod threshold;
 
+pub use self::calibration::CalibrationBucket;
 pub use self::error::MetricsError;
+pub use self::exact::exact_auc;
+pub use self::interval::Interval;
+pub use self::slices::{LearningCurve, RecentMetrics, SlicedMetrics};
 pub use self::state::MetricsState;
+pub use self::threshold::{Confusion, Measure};
 
 use self::histogram::ScoreHistogram;
+use crate::loss::{logistic_loss, sigmoid};
 
 /// Probabilities closer to 0 or 1 than this are moved to this distance before their loss is taken.
 const PROBABILITY_FLOOR: f64 = 1e-15;
@@ -58,10 +69,7 @@ impl Metrics {
     /// Creates empty metrics with the default resolution.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            totals: Totals::default(),
-            histogram: ScoreHistogram::new(Self::DEFAULT_RESOLUTION),
-        }
+        Self::empty(Self::DEFAULT_RESOLUTION)
     }
 
     /// Creates empty metrics whose scores are told apart to 2^-`resolution` of log-odds.
@@ -114,6 +122,26 @@ impl Metrics {
         )
     }
 
+    /// Adds one event by its margin, in log-odds; like [`push`](Self::push), but the loss of a
+    /// certain prediction is its own, up to 1,024 nats.
+    ///
+    /// # Errors
+    ///
+    /// - [`MetricsError::MarginNotANumber`] — `margin` is NaN.
+    /// - As [`push`](Self::push) for the importance.
+    pub fn push_margin(
+        &mut self,
+        margin: f64,
+        label: bool,
+        importance: f32,
+    ) -> Result<(), MetricsError> {
+        if margin.is_nan() {
+            return Err(MetricsError::MarginNotANumber);
+        }
+        let loss = logistic_loss(margin, label);
+        self.push_scored(margin, sigmoid(margin), loss, label, importance)
+    }
+
     /// Adds the events of other metrics, as if they had been pushed here.
     ///
     /// # Errors
@@ -129,6 +157,12 @@ impl Metrics {
         self.totals.merge(&other.totals);
         self.histogram.merge(&other.histogram);
         Ok(())
+    }
+
+    /// Bins of the scores per unit of log-odds, as a power of two.
+    #[must_use]
+    pub fn resolution(&self) -> u32 {
+        self.histogram.resolution()
     }
 
     /// Number of events, not weighted.
@@ -232,6 +266,14 @@ impl Metrics {
             .map(|(_, bin)| u128::from(bin.positive) * u128::from(bin.negative))
             .sum();
         ratio(ties as f64, 2.0 * self.pairs())
+    }
+
+    /// Empty metrics of a checked resolution.
+    fn empty(resolution: u32) -> Self {
+        Self {
+            totals: Totals::default(),
+            histogram: ScoreHistogram::new(resolution),
+        }
     }
 
     fn pairs(&self) -> f64 {

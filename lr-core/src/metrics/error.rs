@@ -38,6 +38,12 @@ pub enum MetricsError {
         /// Resolution of the metrics given, in bits.
         right: u32,
     },
+    /// A confidence level is not in (0, 1).
+    #[error("confidence level {level} is not in (0, 1)")]
+    LevelOutOfRange {
+        /// The value given.
+        level: f64,
+    },
     /// A saved state contradicts itself.
     #[error("saved metrics are invalid: {reason}")]
     InvalidState {

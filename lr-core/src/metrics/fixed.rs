@@ -58,6 +58,11 @@ pub(super) fn square_units(value: f64) -> u128 {
     (value * power_of_two(SQUARE_BITS)).round_ties_even() as u128
 }
 
+/// Returns the value of a sum of [`square_units`].
+pub(super) fn square_of(units: u128) -> f64 {
+    to_f64(units, SQUARE_BITS)
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

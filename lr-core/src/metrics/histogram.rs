@@ -91,6 +91,16 @@ impl ScoreHistogram {
             .filter(|(_, bin)| *bin != Bin::default())
     }
 
+    /// Smallest margin of a bin, in log-odds.
+    pub(super) fn lower_margin(&self, index: usize) -> f64 {
+        index as f64 / self.bins_per_unit() - f64::from(RANGE)
+    }
+
+    /// Margin in the middle of a bin, in log-odds.
+    pub(super) fn middle_margin(&self, index: usize) -> f64 {
+        (index as f64 + 0.5) / self.bins_per_unit() - f64::from(RANGE)
+    }
+
     /// Index of the bin that holds a margin; NaN counts as the lowest.
     #[expect(
         clippy::cast_possible_truncation,

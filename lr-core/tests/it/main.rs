@@ -5,4 +5,5 @@
 mod learner;
 mod loss;
 mod metrics;
+mod metrics_more;
 mod solver;
