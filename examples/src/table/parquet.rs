@@ -4,28 +4,28 @@
 //! microseconds since the Unix epoch.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row as Record};
-use parquet::schema::types::Type;
 
 use super::{Found, Row, no_column};
 use crate::cli::Failure;
+use crate::remote;
 
 pub(super) struct ParquetTable {
     path: PathBuf,
     records: RowIter<'static>,
-    /// For each column asked for, its place among the columns read.
+    /// For each column asked for, its place in the file.
     places: Vec<usize>,
 }
 
 impl ParquetTable {
     pub(super) fn open(path: &Path, columns: &[String]) -> Result<Self, Failure> {
-        let failure = |source| Failure::file(path, source);
-        let file = File::open(path).map_err(|source| Failure::file(path, source))?;
-        let reader = SerializedFileReader::new(file).map_err(failure)?;
+        let reader = open(path)?;
         let schema = reader.metadata().file_metadata().schema();
         let names: Vec<String> = schema
             .get_fields()
@@ -35,20 +35,10 @@ impl ParquetTable {
         if let Some(column) = columns.iter().find(|column| !names.contains(column)) {
             return Err(no_column(path, column, &names));
         }
-        let wanted = schema.get_fields().iter();
-        let wanted: Vec<_> = wanted
-            .filter(|field| columns.iter().any(|column| column == field.name()))
-            .cloned()
-            .collect();
-        let place = |column: &String| wanted.iter().position(|field| field.name() == column);
+        // Columns that nobody asked for are read too: exact duplicates are equal in all of them.
+        let place = |column: &String| names.iter().position(|name| name == column);
         let places = columns.iter().filter_map(place).collect();
-        let projection = Type::group_type_builder(schema.name())
-            .with_fields(wanted.clone())
-            .build()
-            .map_err(failure)?;
-        let records = RowIter::from_file_into(Box::new(reader))
-            .project(Some(projection))
-            .map_err(failure)?;
+        let records = RowIter::from_file_into(reader);
         Ok(Self {
             path: path.to_owned(),
             records,
@@ -64,8 +54,7 @@ impl ParquetTable {
             Some(Ok(record)) => record,
             Some(Err(source)) => return Err(Failure::file(&self.path, source)),
         };
-        row.raw
-            .extend_from_slice(record.to_json_value().to_string().as_bytes());
+        row.raw.extend_from_slice(record.to_string().as_bytes());
         let fields: Vec<(&String, &Field)> = record.get_column_iter().collect();
         for &place in &self.places {
             row.push_cell();
@@ -88,6 +77,23 @@ impl std::fmt::Debug for ParquetTable {
             .field("path", &self.path)
             .finish_non_exhaustive()
     }
+}
+
+/// Opens a local file, or an object of a store, which is taken into memory whole: a Parquet file
+/// begins at its end.
+fn open(path: &Path) -> Result<Box<dyn FileReader>, Failure> {
+    let failure = |source| Failure::file(path, source);
+    if remote::is_url(path) {
+        let mut bytes = Vec::new();
+        remote::open(path)?
+            .read_to_end(&mut bytes)
+            .map_err(|source| Failure::file(path, source))?;
+        let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(failure)?;
+        return Ok(Box::new(reader));
+    }
+    let file = File::open(path).map_err(|source| Failure::file(path, source))?;
+    let reader = SerializedFileReader::new(file).map_err(failure)?;
+    Ok(Box::new(reader))
 }
 
 /// Adds a value to the cell begun last; false when it is no cell.

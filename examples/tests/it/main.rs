@@ -6,6 +6,8 @@ mod event_files;
 mod event_gen;
 mod log;
 mod mapping;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod simulate;
 mod table;
 mod vocabulary;
