@@ -260,13 +260,14 @@ impl Generator<'_> {
         self.history
             .snapshot(&play, &mut event)
             .map_err(|source| Failure::at(format!("line {}", row.line()), source))?;
-        let (user, item) = (self.users.json(read.user), self.items.json(read.item));
+        let user = side::as_json(read.user_known, read.user);
+        let item = side::as_json(read.item_known, read.item);
         self.output
             .write(time_ms, |out| line::write(&event, &user, &item, out))?;
         self.summary.events += 1;
         self.summary.positives += u64::from(read.label);
-        self.summary.unknown_users += u64::from(!self.users.contains(read.user));
-        self.summary.unknown_items += u64::from(!self.items.contains(read.item));
+        self.summary.unknown_users += u64::from(self.users.is_given() && read.user_known.is_none());
+        self.summary.unknown_items += u64::from(self.items.is_given() && read.item_known.is_none());
         Ok(())
     }
 

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use feature_spec::history::History;
 use feature_spec::{Context, Values};
 
-use crate::mapping::{AttributeColumn, Mapping, NumberColumn, TimeUnit};
+use crate::mapping::{AttributeColumn, Mapping, NumberColumn, SideMapping, TimeUnit};
 use crate::table::Row;
 
-use super::side::SideTable;
+use super::side::{Known, SideTable};
 
 /// Where everything that matters stands in a row of plays.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub(super) struct PlayFields {
 #[derive(Debug)]
 enum MetricField {
     Play(usize),
-    User(String),
-    Item(String),
+    User(usize),
+    Item(usize),
 }
 
 /// Where the values of a group's key come from.
@@ -39,8 +39,8 @@ enum MetricField {
 enum Key {
     UserId,
     ItemId,
-    User(String),
-    Item(String),
+    User(usize),
+    Item(usize),
     Context(usize),
 }
 
@@ -50,6 +50,8 @@ pub(super) struct Read<'r> {
     pub(super) id: Cow<'r, str>,
     pub(super) user: &'r str,
     pub(super) item: &'r str,
+    pub(super) user_known: Option<&'r Known>,
+    pub(super) item_known: Option<&'r Known>,
     pub(super) label: bool,
     pub(super) fields: Vec<Option<f64>>,
     pub(super) keys: Vec<Vec<&'r str>>,
@@ -72,19 +74,14 @@ impl PlayFields {
             })
         };
         let metric_field = |name: &String, column: &mut dyn FnMut(&str) -> usize| {
-            let side = |prefix: &str, numbers: Option<&Vec<NumberColumn>>| {
+            let side = |prefix: &str, side: Option<&SideMapping>| {
                 let rest = name.strip_prefix(prefix)?;
-                numbers?
-                    .iter()
-                    .find(|number| number.name == rest)
-                    .map(|_| rest.to_owned())
+                side?.numbers.iter().position(|number| number.name == rest)
             };
-            if let Some(rest) = side("item_", mapping.items.as_ref().map(|items| &items.numbers)) {
-                MetricField::Item(rest)
-            } else if let Some(rest) =
-                side("user_", mapping.users.as_ref().map(|users| &users.numbers))
-            {
-                MetricField::User(rest)
+            if let Some(place) = side("item_", mapping.items.as_ref()) {
+                MetricField::Item(place)
+            } else if let Some(place) = side("user_", mapping.users.as_ref()) {
+                MetricField::User(place)
             } else {
                 MetricField::Play(column(name))
             }
@@ -164,14 +161,15 @@ impl PlayFields {
                 finite(&number.column, text, number.factor).map_err(|detail| ("number", detail))?;
             }
         }
+        let (user_known, item_known) = (users.find(user), items.find(item));
         let field = |field: &MetricField| match field {
             MetricField::Play(cell) => {
                 let text = row.text(*cell);
                 text.map(|text| finite(&self.columns[*cell], text, 1.0))
                     .transpose()
             }
-            MetricField::User(name) => Ok(users.number(user, name)),
-            MetricField::Item(name) => Ok(items.number(item, name)),
+            MetricField::User(place) => Ok(user_known.and_then(|known| known.number(*place))),
+            MetricField::Item(place) => Ok(item_known.and_then(|known| known.number(*place))),
         };
         let fields = self
             .metric_fields
@@ -181,8 +179,8 @@ impl PlayFields {
         let key = |key: &Key| match key {
             Key::UserId => vec![user],
             Key::ItemId => vec![item],
-            Key::User(name) => of_side(users, user, name),
-            Key::Item(name) => of_side(items, item, name),
+            Key::User(place) => of_side(user_known, *place),
+            Key::Item(place) => of_side(item_known, *place),
             Key::Context(place) => {
                 let (cell, attribute) = &self.attributes[*place];
                 attribute.values(row, *cell).collect()
@@ -192,6 +190,8 @@ impl PlayFields {
             id,
             user,
             item,
+            user_known,
+            item_known,
             label,
             fields: fields.map_err(|detail| ("number", detail))?,
             keys: self.keys.iter().map(key).collect(),
@@ -219,15 +219,15 @@ impl PlayFields {
 
 impl Key {
     fn find(mapping: &Mapping, name: &str) -> Result<Self, String> {
-        let has = |list: Option<&Vec<AttributeColumn>>| {
-            list.and_then(|list| list.iter().position(|attribute| attribute.name == name))
-        };
-        if has(mapping.items.as_ref().map(|items| &items.attributes)).is_some() {
-            Ok(Self::Item(name.to_owned()))
-        } else if let Some(place) = has(Some(&mapping.plays.attributes)) {
+        let place =
+            |list: &[AttributeColumn]| list.iter().position(|attribute| attribute.name == name);
+        let of_side = |side: &Option<SideMapping>| place(&side.as_ref()?.attributes);
+        if let Some(place) = of_side(&mapping.items) {
+            Ok(Self::Item(place))
+        } else if let Some(place) = place(&mapping.plays.attributes) {
             Ok(Self::Context(place))
-        } else if has(mapping.users.as_ref().map(|users| &users.attributes)).is_some() {
-            Ok(Self::User(name.to_owned()))
+        } else if let Some(place) = of_side(&mapping.users) {
+            Ok(Self::User(place))
         } else {
             match name {
                 "item" => Ok(Self::ItemId),
@@ -241,10 +241,9 @@ impl Key {
     }
 }
 
-fn of_side<'r>(table: &'r SideTable, id: &str, attribute: &str) -> Vec<&'r str> {
-    let place = table.attribute(attribute);
-    place
-        .map(|place| table.values(id, place).collect())
+fn of_side(known: Option<&Known>, attribute: usize) -> Vec<&str> {
+    known
+        .map(|known| known.values(attribute).collect())
         .unwrap_or_default()
 }
 

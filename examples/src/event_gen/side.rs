@@ -17,14 +17,12 @@ use super::fields::{as_values, finite};
 #[derive(Debug, Default)]
 pub(super) struct SideTable {
     entities: HashMap<Box<str>, Known>,
-    attributes: Vec<String>,
-    numbers: Vec<String>,
     given: bool,
 }
 
 /// One user or item; attributes and numbers in the order of the mapping.
 #[derive(Debug)]
-struct Known {
+pub(super) struct Known {
     attributes: Box<[Box<[Box<str>]>]>,
     numbers: Box<[Option<f64>]>,
     /// All of it with the id, as an event carries it.
@@ -57,12 +55,6 @@ impl SideTable {
             .collect();
         let mut table = Table::open(path, &columns)?;
         let mut this = Self {
-            attributes: mapping
-                .attributes
-                .iter()
-                .map(|one| one.name.clone())
-                .collect(),
-            numbers: mapping.numbers.iter().map(|one| one.name.clone()).collect(),
             entities: HashMap::new(),
             given: true,
         };
@@ -92,42 +84,32 @@ impl SideTable {
         Ok((this, rejects.finish()?))
     }
 
-    /// Whether somebody is in the table; everybody is in one that was not given.
-    pub(super) fn contains(&self, id: &str) -> bool {
-        !self.given || self.entities.contains_key(id)
+    /// What is known of a user or an item.
+    pub(super) fn find(&self, id: &str) -> Option<&Known> {
+        self.entities.get(id)
     }
 
-    /// The user or item as an event carries it, without history: a JSON object, with the id alone
-    /// when nothing else is known.
-    pub(super) fn json<'s>(&'s self, id: &str) -> Cow<'s, str> {
-        match self.entities.get(id) {
-            Some(known) => Cow::Borrowed(&known.json),
-            None => Cow::Owned(json(&named(id))),
-        }
-    }
-
-    /// The place of an attribute in the table.
-    pub(super) fn attribute(&self, name: &str) -> Option<usize> {
-        self.attributes
-            .iter()
-            .position(|attribute| attribute == name)
-    }
-
-    /// The values of the attribute at a place.
-    pub(super) fn values(&self, id: &str, attribute: usize) -> impl Iterator<Item = &str> {
-        let known = self.entities.get(id);
-        let list = known.and_then(|known| known.attributes.get(attribute));
-        list.into_iter().flatten().map(AsRef::as_ref)
-    }
-
-    /// The number of a name.
-    pub(super) fn number(&self, id: &str, name: &str) -> Option<f64> {
-        let place = self.numbers.iter().position(|number| number == name)?;
-        *self.entities.get(id)?.numbers.get(place)?
+    /// Whether there is a table, so that who is not in it is unknown.
+    pub(super) fn is_given(&self) -> bool {
+        self.given
     }
 }
 
 impl Known {
+    /// The values of the attribute at a place of the mapping.
+    pub(super) fn values(&self, attribute: usize) -> impl Iterator<Item = &str> {
+        self.attributes
+            .get(attribute)
+            .into_iter()
+            .flatten()
+            .map(AsRef::as_ref)
+    }
+
+    /// The number at a place of the mapping.
+    pub(super) fn number(&self, number: usize) -> Option<f64> {
+        *self.numbers.get(number)?
+    }
+
     fn read(mapping: &SideMapping, row: &Row) -> Result<(Box<str>, Self), (&'static str, String)> {
         let Some(id) = row.text(0).filter(|id| !id.is_empty()) else {
             return Err(("id", format!("`{}` is empty", mapping.id)));
@@ -158,6 +140,15 @@ impl Known {
             json: json(&entity).into(),
         };
         Ok((id.into(), known))
+    }
+}
+
+/// A user or an item as an event carries it, without history: a JSON object, with the id alone when
+/// nothing else is known.
+pub(super) fn as_json<'k>(known: Option<&'k Known>, id: &str) -> Cow<'k, str> {
+    match known {
+        Some(known) => Cow::Borrowed(&known.json),
+        None => Cow::Owned(json(&named(id))),
     }
 }
 
