@@ -62,7 +62,8 @@ pub(crate) fn load(name: &str, text: &str, sources: &dyn Sources, options: &Load
         }
         parsed.push((*file, document));
     }
-    let declaration = problems.borrow().is_empty().then_some(()).and_then(|()| {
+    let parses = problems.borrow().is_empty();
+    let declaration = parses.then_some(()).and_then(|()| {
         let tables: Vec<_> = parsed
             .iter()
             .map(|(file, document)| {

@@ -85,6 +85,12 @@ impl<'a> Attributes<'a> {
         self.get(name).first().map(AsRef::as_ref)
     }
 
+    /// Returns the values of an attribute; `None` when it is absent.
+    #[must_use]
+    pub fn values(&self, name: &str) -> Option<&Values<'a>> {
+        find(&self.0, name)
+    }
+
     /// Whether the attribute is there, with any number of values.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {

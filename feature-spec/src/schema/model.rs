@@ -206,15 +206,6 @@ impl MetricKind {
             Self::Recency { cap, .. } => *cap,
         }
     }
-
-    pub(crate) fn counters(&self) -> impl Iterator<Item = &str> {
-        let (first, second) = match self {
-            Self::Counter(c) | Self::Share(c) => (Some(c), None),
-            Self::Rate { rate, per, .. } => (Some(rate), Some(per)),
-            Self::Recency { .. } => (None, None),
-        };
-        first.into_iter().chain(second).map(String::as_str)
-    }
 }
 
 /// Largest rate whose logit is taken; rates from counters that exceed their base stop there.
