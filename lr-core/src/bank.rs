@@ -10,6 +10,7 @@ use crate::{
         },
     },
     row::Row,
+    rules::Decay,
     single::invariant_push,
     state::{LearnerState, StateError, TensorData},
 };
@@ -156,6 +157,7 @@ impl Bank {
         p: f64,
         label: bool,
         importance: f32,
+        decay: Decay,
     ) {
         let gradient = p - f64::from(u8::from(label));
         let mut agreements = look.margins.whole;
@@ -167,8 +169,9 @@ impl Bank {
         let mut update = Update {
             pushes: Pushes::default(),
             variances: self.plan.variances,
-            square: importance * (gradient * gradient) as f32,
-            curvature: importance * (p * (1.0 - p)) as f32,
+            square: importance * (gradient * gradient) as f32 * decay.gain,
+            curvature: importance * (p * (1.0 - p)) as f32 * decay.gain,
+            evidence: decay.evidence,
             l1: self.plan.l1 * importance,
             l2: self.plan.l2 * importance,
             rates: &self.plan.rates,
@@ -227,14 +230,14 @@ impl Bank {
 
     /// Returns the variance of the margin: that of the mixing coefficients, plus that of the
     /// weights under the diagonal curvature with the largest prior variance.
-    pub(crate) fn variance(&self, row: Row<'_>, look: &Look) -> f64 {
+    pub(crate) fn variance(&self, row: Row<'_>, look: &Look, evidence: f64) -> f64 {
         let prior = self.plan.variances.iter().copied().fold(0.0_f32, f32::max);
         let prior = if prior > 0.0 { f64::from(prior) } else { 1.0 };
         let mut sum = self.stack.variance(&look.terms);
         for (&position, &value) in row.positions().iter().zip(row.values()) {
             let line = &self.lines[position as usize].0;
             let x = f64::from(value) * (1.0 + f64::from(line[SHRINK]));
-            sum += x * x / (1.0 / prior + f64::from(line[H]));
+            sum += x * x / (1.0 / prior + f64::from(line[H]) * evidence);
         }
         sum
     }
@@ -242,22 +245,29 @@ impl Bank {
     /// Folds the members into one weight a position and a bias.
     #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
     pub(crate) fn weights(&self) -> (Vec<f32>, f64) {
+        let weights = self
+            .lines
+            .iter()
+            .map(|line| self.fold(line) as f32)
+            .collect();
+        (weights, self.stack.mean[CONSTANT])
+    }
+
+    /// Folds the members of one position into a weight.
+    fn fold(&self, line: &Line) -> f64 {
         let mean = &self.stack.mean;
         let newness = f64::from(self.plan.newness);
-        let fold = |line: &Line| {
-            let line = &line.0;
-            let mut whole = 0.0;
-            for k in 0..self.plan.members {
-                whole += mean[k] * f64::from(line[k]);
-            }
-            let mut newcomers = 0.0;
-            for (a, &k) in mean[MEMBERS..].iter().zip(&self.plan.newcomers) {
-                newcomers += a * f64::from(line[k]);
-            }
-            let share = newness / (newness + f64::from(line[COUNT]));
-            ((whole + newcomers * share) * (1.0 + f64::from(line[SHRINK]))) as f32
-        };
-        (self.lines.iter().map(fold).collect(), mean[CONSTANT])
+        let line = &line.0;
+        let mut whole = 0.0;
+        for (a, &weight) in mean.iter().zip(&line[..self.plan.members]) {
+            whole += a * f64::from(weight);
+        }
+        let mut newcomers = 0.0;
+        for (a, &k) in mean[MEMBERS..].iter().zip(&self.plan.newcomers) {
+            newcomers += a * f64::from(line[k]);
+        }
+        let share = newness / (newness + f64::from(line[COUNT]));
+        (whole + newcomers * share) * (1.0 + f64::from(line[SHRINK]))
     }
 
     pub(crate) fn rescale(&mut self, ratios: &[f32]) {
@@ -279,6 +289,35 @@ impl Bank {
             line[N] *= seen * seen;
             line[H] *= seen * seen;
         }
+    }
+
+    /// Multiplies the sums that set the rates by `factor`: new units for decayed sums.
+    pub(crate) fn reweigh(&mut self, factor: f32) {
+        for line in &mut self.lines {
+            line.0[N] *= factor;
+            line.0[H] *= factor;
+        }
+    }
+
+    /// Returns what each present position adds to the margin.
+    pub(crate) fn contributions(&self, row: Row<'_>) -> Vec<(u32, f64)> {
+        let entries = row.positions().iter().zip(row.values());
+        entries
+            .map(|(&position, &x)| {
+                (
+                    position,
+                    self.fold(&self.lines[position as usize]) * f64::from(x),
+                )
+            })
+            .collect()
+    }
+
+    /// Moves lines to other positions; those without a source start afresh.
+    pub(crate) fn remap(&mut self, sources: &[Option<u32>]) {
+        self.lines = sources
+            .iter()
+            .map(|source| source.map_or_else(Line::default, |s| self.lines[s as usize]))
+            .collect();
     }
 
     pub(crate) fn save(&self, state: &mut LearnerState) {

@@ -636,6 +636,10 @@ pub struct LearnerConfig {
     /// Share of the negative examples that are in the stream, in `(0, 1]`; default 1. It is undone
     /// in every probability: `margin + ln(sampling_rate)`.
     pub sampling_rate: f64,
+    /// Events after which evidence counts half, for a stream that drifts: rates that had fallen rise
+    /// again. In `[100, ∞]`; default ∞, which forgets nothing. The bank has members that forget
+    /// without it; SGD keeps no evidence and is not changed by it.
+    pub half_life: f64,
     /// Largest absolute margin, in log-odds, that is not divergence; above 0, default 10,000.
     pub max_margin: f64,
     /// Largest average, over about the last 10,000 examples, of by how much the margin was on the
@@ -673,6 +677,13 @@ impl LearnerConfig {
         self
     }
 
+    /// Sets the number of events after which evidence counts half.
+    #[must_use]
+    pub fn half_life(mut self, half_life: f64) -> Self {
+        self.half_life = half_life;
+        self
+    }
+
     /// Sets the largest absolute margin that is not divergence.
     #[must_use]
     pub fn max_margin(mut self, max_margin: f64) -> Self {
@@ -697,6 +708,12 @@ impl LearnerConfig {
             self.sampling_rate > 0.0 && self.sampling_rate <= 1.0,
             "in (0, 1]",
         )?;
+        in_range(
+            "half_life",
+            self.half_life,
+            self.half_life >= 100.0,
+            "at least 100",
+        )?;
         positive("max_margin", self.max_margin)?;
         positive("max_mean_loss", self.max_mean_loss)
     }
@@ -706,6 +723,7 @@ impl LearnerConfig {
             f64::from(self.positive_importance),
             f64::from(self.negative_importance),
             self.sampling_rate,
+            self.half_life,
             self.max_margin,
             self.max_mean_loss,
         ];
@@ -721,6 +739,7 @@ impl Default for LearnerConfig {
             positive_importance: 1.0,
             negative_importance: 1.0,
             sampling_rate: 1.0,
+            half_life: f64::INFINITY,
             max_margin: 1e4,
             max_mean_loss: 2.0,
         }

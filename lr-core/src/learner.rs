@@ -9,8 +9,8 @@ use crate::{
     kernel::{Checked, Kernel},
     loss::sigmoid,
     model::LinearModel,
-    row::{Row, RowError, check_importance},
-    rules::{AdaGrad, Event, Ftrl, Normalized, Sgd},
+    row::{Row, RowError, check_importance, check_sources},
+    rules::{AdaGrad, Decay, Event, Ftrl, Normalized, Sgd},
     single::Single,
     state::{LearnerState, StateError, TensorData},
 };
@@ -87,8 +87,8 @@ pub enum RescaleError {
         /// Positions of the learner.
         dimension: usize,
     },
-    /// A ratio is not a finite number above 0.
-    #[error("ratio {ratio} at position {position} is not finite and above 0")]
+    /// A ratio is not between 1e-9 and 1e9.
+    #[error("ratio {ratio} at position {position} is not between 1e-9 and 1e9")]
     Ratio {
         /// Where it stands.
         position: usize,
@@ -125,6 +125,9 @@ pub struct Learner {
     kind: Kind,
     events: u64,
     mean_loss: f64,
+    /// What an event adds to decayed sums; grows by `growth` at each.
+    gain: f64,
+    growth: f64,
     /// ln of the sampling rate: what is added to a margin to undo it.
     unsampling: f64,
 }
@@ -166,6 +169,10 @@ macro_rules! on_single {
     };
 }
 
+/// Smallest ratio by which values may change.
+const MIN_RATIO: f32 = 1e-9;
+/// Gain at which decayed sums are brought to new units, a power of two so that nothing is rounded.
+const MOST_GAIN: f64 = 1_048_576.0;
 /// Largest change that one example may make to a weight.
 const MAX_STEP: f64 = 1e9;
 /// Events over which the loss is averaged.
@@ -237,6 +244,14 @@ impl Learner {
         let mut learner = Self::assemble(config, dimension, kind);
         learner.events = counters[1];
         learner.mean_loss = state.f64("mean_loss", 1)?[0];
+        learner.gain = state.f64("gain", 1)?[0];
+        if !(1.0..=2.0 * MOST_GAIN).contains(&learner.gain) {
+            return Err(StateError::Value {
+                name: "gain",
+                index: 0,
+                value: learner.gain,
+            });
+        }
         Ok(learner)
     }
 
@@ -274,17 +289,19 @@ impl Learner {
         let step = f64::from(importance.max(1.0)) * f64::from(row.largest());
         self.guard(Quantity::Step, step, MAX_STEP)?;
 
+        let decay = self.age();
         let probability = sigmoid(margin);
         let event = Event {
             gradient: (probability - f64::from(u8::from(label))) as f32,
             importance,
             before: self.events,
+            decay,
         };
         if importance > 0.0 {
             on_single!(
                 &mut self.kind,
                 bank => if let Look::Bank(look) = &look {
-                    bank.learn(row, look, probability, label, importance);
+                    bank.learn(row, look, probability, label, importance, decay);
                 },
                 single => single.learn(row, margin, label, event)
             );
@@ -318,6 +335,80 @@ impl Learner {
         Ok(self.prediction(margin))
     }
 
+    /// Returns what each present position adds to the margin, in log-odds, in the row's order. With
+    /// the bias of [`Learner::model`] they add up to the margin, up to rounding.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RowError`] about positions or values.
+    pub fn contributions(
+        &self,
+        features: &CsVecViewI<'_, f32, u32>,
+    ) -> Result<Vec<(u32, f64)>, RowError> {
+        let row = Row::check(features, self.dimension)?;
+        Ok(on_single!(&self.kind, bank => bank.contributions(row), s => s.contributions(row)))
+    }
+
+    /// Returns the standard error of the margin, in log-odds, where the optimiser keeps a
+    /// curvature (all but SGD).
+    ///
+    /// ```text
+    /// s² = Σ xᵢ² / (1/v + hᵢ)   (+ φᵀ P φ of the stacker, for the bank)
+    /// ```
+    ///
+    /// with `hᵢ` the curvature seen at the position (the bank) or the sum of squared gradients,
+    /// whose expectation it is, and `v` the prior variance: the largest among the bank's curvature
+    /// members, 1 elsewhere. Correlations between positions are ignored, so it is a score of how
+    /// little is known of a row, good for exploration (show what is uncertain), and not a
+    /// calibrated interval. It is largest for positions never seen.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RowError`] about positions or values.
+    ///
+    /// # References
+    ///
+    /// H. B. McMahan et al. (2013), section 5.1 (uncertainty score); Chapelle & Li (2011), "An
+    /// empirical evaluation of Thompson sampling", algorithm 3 (diagonal Laplace approximation).
+    pub fn standard_error(
+        &self,
+        features: &CsVecViewI<'_, f32, u32>,
+    ) -> Result<Option<f64>, RowError> {
+        let row = Row::check(features, self.dimension)?;
+        let evidence = 1.0 / self.gain;
+        let variance = match &self.kind {
+            Kind::Bank(bank) => Some(bank.variance(row, &bank.look(row), evidence)),
+            kind => on_single!(kind, _bank => None, s => s.variance(row, evidence)),
+        };
+        Ok(variance.map(f64::sqrt))
+    }
+
+    /// Moves what was learned to other positions: position `i` takes over from `sources[i]`, or
+    /// starts afresh where that is `None`. The dimension becomes `sources.len()`.
+    ///
+    /// For a new version of a feature specification; the bias and the mixing stay.
+    ///
+    /// # Errors
+    ///
+    /// - [`RowError::PositionOutOfRange`]: a source is not below the dimension; nothing is changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lr_core::{Learner, OptimizerConfig};
+    ///
+    /// let mut learner = Learner::new(2, OptimizerConfig::default())?;
+    /// learner.remap(&[Some(1), None, Some(0)])?;
+    /// assert_eq!(learner.dimension(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn remap(&mut self, sources: &[Option<u32>]) -> Result<(), RowError> {
+        check_sources(sources, self.dimension)?;
+        on_single!(&mut self.kind, bank => bank.remap(sources), s => s.remap(sources));
+        self.dimension = sources.len();
+        Ok(())
+    }
+
     /// Returns the model learned so far: one array whose prediction is the learner's, up to the
     /// rounding of each weight to `f32`. Negative down-sampling is undone in the bias.
     ///
@@ -344,6 +435,7 @@ impl Learner {
             TensorData::U64(vec![self.dimension as u64, self.events]),
         );
         state.push("mean_loss", TensorData::F64(vec![self.mean_loss]));
+        state.push("gain", TensorData::F64(vec![self.gain]));
         on_single!(&self.kind, bank => bank.save(&mut state), s => s.save(&mut state));
         state
     }
@@ -356,7 +448,7 @@ impl Learner {
     /// # Errors
     ///
     /// - [`RescaleError::Count`]: not one ratio a position;
-    /// - [`RescaleError::Ratio`]: a ratio is not finite and above 0.
+    /// - [`RescaleError::Ratio`]: a ratio is not between 1e-9 and 1e9.
     pub fn rescale(&mut self, ratios: &[f32]) -> Result<(), RescaleError> {
         if ratios.len() != self.dimension {
             return Err(RescaleError::Count {
@@ -364,12 +456,16 @@ impl Learner {
                 dimension: self.dimension,
             });
         }
-        if let Some(position) = ratios.iter().position(|&r| !(r > 0.0 && r.is_finite())) {
+        if let Some(position) = ratios
+            .iter()
+            .position(|&r| !(MIN_RATIO..=1.0 / MIN_RATIO).contains(&r))
+        {
             return Err(RescaleError::Ratio {
                 position,
                 ratio: ratios[position],
             });
         }
+        self.refresh();
         on_single!(&mut self.kind, bank => bank.rescale(ratios), s => s.rescale(ratios));
         Ok(())
     }
@@ -432,14 +528,38 @@ impl Learner {
 
     fn assemble(config: LearnerConfig, dimension: usize, kind: Kind) -> Self {
         let unsampling = libm::log(config.sampling_rate);
-        let mean_loss = std::f64::consts::LN_2;
+        // ln 2 over the half-life; exactly 1 where nothing is forgotten.
+        let growth = libm::exp(std::f64::consts::LN_2 / config.half_life);
         Self {
             config,
             dimension,
             kind,
             events: 0,
-            mean_loss,
+            mean_loss: 0.0,
+            gain: 1.0,
+            growth,
             unsampling,
+        }
+    }
+
+    /// Ages the evidence by one event.
+    fn age(&mut self) -> Decay {
+        self.gain *= self.growth;
+        if self.gain >= MOST_GAIN {
+            self.gain /= MOST_GAIN;
+            #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
+            let factor = (1.0 / MOST_GAIN) as f32;
+            on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
+        }
+        Decay::new(self.gain)
+    }
+
+    /// Brings decayed sums to the units of now.
+    fn refresh(&mut self) {
+        if self.gain > 1.0 {
+            let factor = Decay::new(self.gain).evidence;
+            on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
+            self.gain = 1.0;
         }
     }
 

@@ -5,7 +5,7 @@ use sprs::{CsMatViewI, CsVecViewI};
 use crate::{
     kernel,
     loss::sigmoid,
-    row::{Row, RowError, batch_rows},
+    row::{Row, RowError, batch_rows, check_sources},
 };
 
 /// Why a model could not be built.
@@ -196,6 +196,34 @@ impl LinearModel {
                 )
             })
             .collect())
+    }
+
+    /// Moves weights to other positions: position `i` takes the weight of `sources[i]`, or 0 where
+    /// that is `None`. The bias stays.
+    ///
+    /// # Errors
+    ///
+    /// - [`RowError::PositionOutOfRange`]: a source is not below the dimension.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lr_core::LinearModel;
+    ///
+    /// let model = LinearModel::new(vec![0.5, -1.0], 0.25)?;
+    /// assert_eq!(model.remapped(&[Some(1), None])?.weights(), [-1.0, 0.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn remapped(&self, sources: &[Option<u32>]) -> Result<Self, RowError> {
+        check_sources(sources, self.dimension())?;
+        let weights = sources
+            .iter()
+            .map(|source| source.map_or(0.0, |s| self.weights[s as usize]))
+            .collect();
+        Ok(Self {
+            weights,
+            bias: self.bias,
+        })
     }
 
     pub(crate) fn margin_of(&self, row: Row<'_>) -> f64 {

@@ -155,6 +155,21 @@ pub(crate) fn check_importance(importance: f32) -> Result<(), RowError> {
     }
 }
 
+/// Checks the sources of a migration of positions.
+pub(crate) fn check_sources(sources: &[Option<u32>], dimension: usize) -> Result<(), RowError> {
+    match sources
+        .iter()
+        .flatten()
+        .find(|&&source| source as usize >= dimension)
+    {
+        Some(&position) => Err(RowError::PositionOutOfRange {
+            position,
+            dimension,
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Iterates the rows of a batch, each checked as it is reached.
 pub(crate) fn batch_rows<'a>(
     batch: &'a CsMatViewI<'_, f32, u32, usize>,

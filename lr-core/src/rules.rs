@@ -19,6 +19,31 @@ pub(crate) struct Event {
     pub(crate) importance: f32,
     /// Events learned before.
     pub(crate) before: u64,
+    pub(crate) decay: Decay,
+}
+
+/// How evidence ages: what is added at one event counts half after a half-life.
+///
+/// Sums are kept in growing units, `Σ growthᵗ g²`, so that ageing touches no coordinate: what is
+/// added is multiplied by `gain`, what is read by `evidence = 1 / gain`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decay {
+    pub(crate) gain: f32,
+    pub(crate) evidence: f32,
+    /// Root of `evidence`.
+    pub(crate) root: f32,
+}
+
+impl Decay {
+    #[expect(clippy::cast_possible_truncation, reason = "factors of f32 sums")]
+    pub(crate) fn new(gain: f64) -> Self {
+        let evidence = 1.0 / gain;
+        Self {
+            gain: gain as f32,
+            evidence: evidence as f32,
+            root: evidence.sqrt() as f32,
+        }
+    }
 }
 
 /// An update rule with its settings, ready for the inner loop.
@@ -39,6 +64,13 @@ pub(crate) trait Rule {
 
     /// Moves the weight; `push` is the (effective) importance times the gradient.
     fn step(&self, slot: &mut Self::Slot, x: f32, rate: f32, push: f32);
+
+    /// Multiplies the sums by `factor` and changes nothing else: new units for decayed sums.
+    fn reweigh(&self, slot: &mut Self::Slot, factor: f32);
+
+    /// Curvature seen at the coordinate, in the units of the sums, where the rule keeps one: the
+    /// sum of squared gradients, whose expectation it is.
+    fn information(slot: &Self::Slot) -> Option<f32>;
 
     /// Carries the slot to values that are `ratio` times as large.
     fn rescale(&self, slot: &mut Self::Slot, ratio: f32);
@@ -78,6 +110,9 @@ pub(crate) trait Rule {
 /// w = 0                                   where |z| ≤ λ₁
 /// w = −(z − sgn(z) λ₁) / ((β + √n) / α + λ₂)   elsewhere
 /// ```
+///
+/// With a half-life, `z` and `n` are both aged before a coordinate's event, as in the
+/// time-decayed FTRL of the literature: weights without new evidence are drawn to 0.
 ///
 /// The paper computes `w` from `z` and `n` when a row needs it; here it is kept beside them, so
 /// that a margin costs no root and no division.
@@ -134,7 +169,7 @@ impl Ftrl {
 
 impl Rule for Ftrl {
     type Slot = FtrlSlot;
-    const NAMES: &'static [&'static str] = &["z", "n"];
+    const NAMES: &'static [&'static str] = &["z", "n", "weight"];
     const INVARIANT: bool = false;
 
     fn weight(slot: &FtrlSlot) -> f32 {
@@ -142,20 +177,32 @@ impl Rule for Ftrl {
     }
 
     #[inline(always)]
-    fn prepare(&self, _: &mut FtrlSlot, _: f32, _: Event) -> f32 {
-        0.0
+    fn prepare(&self, _: &mut FtrlSlot, _: f32, event: Event) -> f32 {
+        event.decay.evidence
     }
 
     #[inline(always)]
-    fn step(&self, slot: &mut FtrlSlot, x: f32, _: f32, push: f32) {
+    fn step(&self, slot: &mut FtrlSlot, x: f32, evidence: f32, push: f32) {
+        // In units in which this event counts 1: z e, n e and √n √e.
+        let (scale, gain) = (evidence.sqrt(), 1.0 / evidence);
         let g = push * x;
-        let n = slot.n + g * g;
+        let n = slot.n + gain * (g * g);
         let root = n.sqrt();
-        let sigma = (root - slot.root) * self.inverse_alpha;
-        slot.z += g - sigma * slot.weight;
+        let sigma = ((root - slot.root) * scale) * self.inverse_alpha;
+        slot.z += gain * (g - sigma * slot.weight);
         slot.n = n;
         slot.root = root;
-        slot.weight = self.weight_of(slot.z, root);
+        slot.weight = self.weight_of(slot.z * evidence, root * scale);
+    }
+
+    fn reweigh(&self, slot: &mut FtrlSlot, factor: f32) {
+        slot.z *= factor;
+        slot.n *= factor;
+        slot.root = slot.n.sqrt();
+    }
+
+    fn information(slot: &FtrlSlot) -> Option<f32> {
+        Some(slot.n)
     }
 
     fn rescale(&self, slot: &mut FtrlSlot, ratio: f32) {
@@ -171,20 +218,19 @@ impl Rule for Ftrl {
         };
         slot.n = n;
         slot.root = root;
-        slot.weight = self.weight_of(slot.z, root);
+        slot.weight = weight;
     }
 
     fn numbers(slot: &FtrlSlot) -> [f32; 3] {
-        [slot.z, slot.n, 0.0]
+        [slot.z, slot.n, slot.weight]
     }
 
-    fn restore(&self, [z, n, _]: [f32; 3]) -> FtrlSlot {
-        let root = n.sqrt();
+    fn restore(&self, [z, n, weight]: [f32; 3]) -> FtrlSlot {
         FtrlSlot {
             z,
             n,
-            weight: self.weight_of(z, root),
-            root,
+            weight,
+            root: n.sqrt(),
         }
     }
 }
@@ -232,13 +278,21 @@ impl Rule for AdaGrad {
     #[inline(always)]
     fn prepare(&self, slot: &mut AdaGradSlot, x: f32, event: Event) -> f32 {
         let g = event.gradient * x;
-        slot.n += event.importance * (g * g);
-        self.learning_rate / (self.beta + slot.n.sqrt())
+        slot.n += (event.importance * event.decay.gain) * (g * g);
+        self.learning_rate / (self.beta + slot.n.sqrt() * event.decay.root)
     }
 
     #[inline(always)]
     fn step(&self, slot: &mut AdaGradSlot, x: f32, rate: f32, push: f32) {
         slot.weight -= rate * (push * x);
+    }
+
+    fn reweigh(&self, slot: &mut AdaGradSlot, factor: f32) {
+        slot.n *= factor;
+    }
+
+    fn information(slot: &AdaGradSlot) -> Option<f32> {
+        Some(slot.n)
     }
 
     fn rescale(&self, slot: &mut AdaGradSlot, ratio: f32) {
@@ -308,8 +362,8 @@ impl Rule for Normalized {
             slot.scale = size;
         }
         let g = event.gradient * x;
-        slot.n += event.importance * (g * g);
-        let denominator = slot.scale * slot.n.sqrt();
+        slot.n += (event.importance * event.decay.gain) * (g * g);
+        let denominator = slot.scale * (slot.n.sqrt() * event.decay.root);
         if denominator > 0.0 {
             self.learning_rate / denominator
         } else {
@@ -320,6 +374,14 @@ impl Rule for Normalized {
     #[inline(always)]
     fn step(&self, slot: &mut NormalizedSlot, x: f32, rate: f32, push: f32) {
         slot.weight -= rate * (push * x);
+    }
+
+    fn reweigh(&self, slot: &mut NormalizedSlot, factor: f32) {
+        slot.n *= factor;
+    }
+
+    fn information(slot: &NormalizedSlot) -> Option<f32> {
+        Some(slot.n)
     }
 
     fn rescale(&self, slot: &mut NormalizedSlot, ratio: f32) {
@@ -409,6 +471,12 @@ impl Rule for Sgd {
     #[inline(always)]
     fn step(&self, slot: &mut SgdSlot, x: f32, rate: f32, push: f32) {
         slot.weight -= rate * (push * x);
+    }
+
+    fn reweigh(&self, _: &mut SgdSlot, _: f32) {}
+
+    fn information(_: &SgdSlot) -> Option<f32> {
+        None
     }
 
     fn rescale(&self, slot: &mut SgdSlot, ratio: f32) {

@@ -97,6 +97,42 @@ impl<R: Rule> Single<R> {
         }
     }
 
+    /// Multiplies all sums by `factor`: new units for decayed sums.
+    pub(crate) fn reweigh(&mut self, factor: f32) {
+        for slot in self.slots.iter_mut().chain([&mut self.bias]) {
+            self.rule.reweigh(slot, factor);
+        }
+    }
+
+    /// Returns what each present position adds to the margin.
+    pub(crate) fn contributions(&self, row: Row<'_>) -> Vec<(u32, f64)> {
+        let entries = row.positions().iter().zip(row.values());
+        entries
+            .map(|(&position, &x)| {
+                let weight = R::weight(&self.slots[position as usize]);
+                (position, f64::from(weight) * f64::from(x))
+            })
+            .collect()
+    }
+
+    /// Returns `Σ x² / (1 + I)` over the row, `I` the information at the position.
+    pub(crate) fn variance(&self, row: Row<'_>, evidence: f64) -> Option<f64> {
+        let mut sum = 1.0 / (1.0 + f64::from(R::information(&self.bias)?) * evidence);
+        for (&position, &x) in row.positions().iter().zip(row.values()) {
+            let information = R::information(&self.slots[position as usize])?;
+            sum += f64::from(x) * f64::from(x) / (1.0 + f64::from(information) * evidence);
+        }
+        Some(sum)
+    }
+
+    /// Moves slots to other positions; those without a source start afresh.
+    pub(crate) fn remap(&mut self, sources: &[Option<u32>]) {
+        self.slots = sources
+            .iter()
+            .map(|source| source.map_or_else(R::Slot::default, |s| self.slots[s as usize]))
+            .collect();
+    }
+
     pub(crate) fn save(&self, state: &mut LearnerState) {
         R::save(&self.slots, state);
         let bias = R::numbers(&self.bias)[..R::NAMES.len()].to_vec();

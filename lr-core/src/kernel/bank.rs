@@ -69,6 +69,8 @@ pub(crate) struct Update<'a> {
     /// Importance times squared gradient, and importance times curvature, of the stack.
     pub(crate) square: f32,
     pub(crate) curvature: f32,
+    /// What a unit of the decayed sums counts now.
+    pub(crate) evidence: f32,
     /// λ₁ and λ₂ times importance.
     pub(crate) l1: f32,
     pub(crate) l2: f32,
@@ -272,8 +274,9 @@ fn advance(value: &Lanes, sums: &[Lanes; 4], update: &Update<'_>) -> Block {
         h.0[j] = if more_h < MOST { more_h } else { MOST };
         // One division for four rates: 1/a = bcd / abcd. Each factor is at least 1 and the product
         // below 1e37, so neither overflows nor loses digits.
-        let (a, b) = (1.0 + n.0[j].sqrt(), 1.0 + v0 * h.0[j]);
-        let (c, d) = (1.0 + v1 * h.0[j], 1.0 + v2 * h.0[j]);
+        let (now_n, now_h) = (n.0[j] * update.evidence, h.0[j] * update.evidence);
+        let (a, b) = (1.0 + now_n.sqrt(), 1.0 + v0 * now_h);
+        let (c, d) = (1.0 + v1 * now_h, 1.0 + v2 * now_h);
         let (ab, cd) = (a * b, c * d);
         let inverse = 1.0 / (ab * cd);
         let (inverse_ab, inverse_cd) = (inverse * cd, inverse * ab);
