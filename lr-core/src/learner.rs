@@ -142,6 +142,10 @@ enum Kind {
 }
 
 /// A prediction, with what learning from the same row needs.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for one event"
+)]
 enum Look {
     Bank(bank::Look),
     Single(f64),

@@ -5,7 +5,7 @@
 
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// ln 2 in two parts; products of the first with integers up to 2⁸ are exact.
-const LN_2_HIGH: f32 = 0.693_359_375;
+const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// 1.5·2²³: adding and taking it away rounds to the nearest integer.
 const ROUND: f32 = 12_582_912.0;

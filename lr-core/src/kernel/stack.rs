@@ -116,8 +116,8 @@ fn update(stack: &mut Stack, terms: &[f64; TERMS], slope: f64, curvature: f64) {
             odd[k] += odd_row[k] * u;
         }
     }
-    for k in 0..TERMS {
-        gain[k] += odd[k];
+    for (even, odd) in gain.iter_mut().zip(&odd) {
+        *even += odd;
     }
     let (mut spreads, mut squares) = ([0.0_f64; 8], [0.0_f64; 8]);
     for k in 0..8 {

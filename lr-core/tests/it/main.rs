@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod behavior;
 mod learner;
 mod loss;
 mod metrics;
 mod metrics_more;
 mod solver;
+mod twins;
