@@ -7,7 +7,7 @@ use model_io::{Checkpoint, ConsumedFile, DecodeError, EventSpan, Registry, Regis
 
 use crate::common::{stores, test};
 
-fn checkpoint(events: u64) -> Checkpoint {
+pub(crate) fn checkpoint(events: u64) -> Checkpoint {
     let mut checkpoint = Checkpoint::default();
     checkpoint.progress.language = "HI".to_owned();
     checkpoint.progress.events_learned = events;

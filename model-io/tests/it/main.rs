@@ -5,8 +5,11 @@
 mod checkpoint;
 mod common;
 mod decode;
+mod export;
 mod faults;
+mod golden;
 mod model_file;
 mod publish;
+mod readers;
 mod registry;
 mod unfit;
