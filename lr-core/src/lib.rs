@@ -11,6 +11,7 @@ mod learner;
 mod loss;
 mod metrics;
 mod model;
+mod recalibration;
 mod row;
 mod rules;
 mod single;
@@ -33,6 +34,7 @@ pub use crate::{
         MetricsState, RecentMetrics, SlicedMetrics, exact_auc,
     },
     model::{LinearModel, ModelError},
+    recalibration::{Isotonic, IsotonicMap, Platt, PlattConfig, RecalibrationError},
     row::RowError,
     solver::{
         BiasTerm, ExactSolver, GradientSums, LabeledBatch, OptimumGap, Solution, SolveError,

@@ -268,8 +268,18 @@ impl Metrics {
         ratio(ties as f64, 2.0 * self.pairs())
     }
 
+    /// Importance by label and margin, by increasing margin, without empty bins.
+    pub(crate) fn margins(&self) -> Vec<MarginBin> {
+        let bins = self.histogram.iter().map(|(index, bin)| MarginBin {
+            margin: self.histogram.middle_margin(index),
+            positive: fixed::importance_of(bin.positive),
+            negative: fixed::importance_of(bin.negative),
+        });
+        bins.collect()
+    }
+
     /// Empty metrics of a checked resolution.
-    fn empty(resolution: u32) -> Self {
+    pub(crate) fn empty(resolution: u32) -> Self {
         Self {
             totals: Totals::default(),
             histogram: ScoreHistogram::new(resolution),
@@ -308,6 +318,15 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Importance at about one margin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MarginBin {
+    /// Margin in the middle of the bin, in log-odds.
+    pub(crate) margin: f64,
+    pub(crate) positive: f64,
+    pub(crate) negative: f64,
 }
 
 /// Counts and fixed-point sums; see [`fixed`] for their units.

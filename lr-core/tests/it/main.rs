@@ -7,5 +7,6 @@ mod learner;
 mod loss;
 mod metrics;
 mod metrics_more;
+mod recalibration;
 mod solver;
 mod twins;
