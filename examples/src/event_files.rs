@@ -70,6 +70,9 @@ struct Part {
 impl EventWriter {
     /// Prepares to write under `<root>/<language>`; the first event creates the first file.
     ///
+    /// `root`: a folder, or the URL of one in an object store, where a part is held in memory,
+    /// compressed, until it is put.
+    ///
     /// # Errors
     ///
     /// `language` is not a plain name of letters, digits, `-` and `_`.
@@ -122,14 +125,15 @@ impl EventWriter {
     /// A file cannot be written, or the folder cannot be listed.
     pub fn finish(mut self) -> Result<EventFilesSummary, Failure> {
         self.close()?;
-        let older = if self.folder.exists() {
-            let all = list_folder(&self.folder)?;
-            all.iter()
-                .filter(|file| !self.written.contains(*file))
-                .count()
+        let all = if remote::is_url(&self.folder) {
+            remote::list(&self.folder, is_event_file)?
+        } else if self.folder.exists() {
+            list_folder(&self.folder)?
         } else {
-            0
+            Vec::new()
         };
+        let older = all.iter().filter(|file| !self.written.contains(*file));
+        let older = older.count();
         Ok(EventFilesSummary {
             events: self.events,
             files: self.written.len() as u64,

@@ -36,7 +36,7 @@ pub struct EventGenConfig {
     /// Mapping file: which column is what, and what is counted (TOML)
     #[arg(long)]
     pub mapping: PathBuf,
-    /// The plays: CSV, JSON Lines or Parquet, plain, gzip or zstd
+    /// The plays: CSV, JSON Lines or Parquet, plain, gzip or zstd; a path or a URL
     #[arg(long)]
     pub plays: PathBuf,
     /// The users, in any of these formats
@@ -51,7 +51,7 @@ pub struct EventGenConfig {
     /// Label: one of the 0/1 columns that the mapping lists; its first by default
     #[arg(long)]
     pub label: Option<String>,
-    /// Folder for the events, `<output>/<language>/dt=…/hour=…/part-….jsonl.zst`, and for rejects
+    /// Folder or URL for the events, `<output>/<language>/dt=…/hour=…/part-….jsonl.zst`, and rejects
     #[arg(long)]
     pub output: PathBuf,
     /// Share of rejected plays beyond which the job stops, judged from 1,000 plays on

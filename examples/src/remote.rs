@@ -71,6 +71,20 @@ pub fn list(url: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, F
         .collect())
 }
 
+/// Writes an object, over an older one of that key; it appears whole or not at all.
+///
+/// # Errors
+///
+/// This build cannot reach the store, or it fails.
+pub fn put(url: &Path, bytes: Vec<u8>) -> Result<(), Failure> {
+    let location = parse(url)?;
+    let runtime = Blocking::new().map_err(|source| Failure::file(url, source))?;
+    runtime
+        .run(location.store().put(location.prefix(), bytes.into()))
+        .map_err(|source| Failure::file(url, source))?;
+    Ok(())
+}
+
 fn parse(url: &Path) -> Result<Location, Failure> {
     Location::parse(&url.to_string_lossy())
         .map_err(|source| Failure::usage(format!("{}: {source}", url.display())))

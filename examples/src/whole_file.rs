@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Files and objects that appear whole or not at all.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -6,16 +6,26 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
+use crate::remote;
 
 /// A file under way, written beside its place under a hidden name and renamed when finished.
 ///
 /// Dropped before [`WholeFile::finish`], it leaves nothing behind; after a crash a hidden file
 /// remains that no reader looks at.
+/// In an object store (a path that is a URL) it is kept in memory and put when finished.
 #[derive(Debug)]
 pub struct WholeFile {
     path: PathBuf,
-    beside: PathBuf,
-    file: Option<BufWriter<File>>,
+    under_way: Option<UnderWay>,
+}
+
+#[derive(Debug)]
+enum UnderWay {
+    File {
+        beside: PathBuf,
+        file: BufWriter<File>,
+    },
+    Object(Vec<u8>),
 }
 
 impl WholeFile {
@@ -25,19 +35,14 @@ impl WholeFile {
     ///
     /// The folder or the file cannot be created.
     pub fn create(path: &Path) -> Result<Self, Failure> {
-        let failure = |source| Failure::file(path, source);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(failure)?;
-        }
-        let mut hidden = OsString::from(".");
-        hidden.push(path.file_name().unwrap_or_default());
-        hidden.push(format!(".{}", std::process::id()));
-        let beside = path.with_file_name(hidden);
-        let file = File::create(&beside).map_err(failure)?;
+        let under_way = if remote::is_url(path) {
+            UnderWay::Object(Vec::new())
+        } else {
+            UnderWay::beside(path).map_err(|source| Failure::file(path, source))?
+        };
         Ok(Self {
             path: path.to_owned(),
-            beside,
-            file: Some(BufWriter::with_capacity(256 << 10, file)),
+            under_way: Some(under_way),
         })
     }
 
@@ -45,20 +50,24 @@ impl WholeFile {
     ///
     /// # Errors
     ///
-    /// The disk is full, or the file cannot be renamed; its place is as it was before.
+    /// The disk is full, the file cannot be renamed, or the store fails; its place is as it was
+    /// before.
     pub fn finish(mut self) -> Result<(), Failure> {
-        let Some(buffer) = self.file.take() else {
-            return Ok(());
-        };
-        let written = buffer
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-            .and_then(|file| file.sync_data())
-            .and_then(|()| fs::rename(&self.beside, &self.path));
-        written.map_err(|source| {
-            let _ = fs::remove_file(&self.beside);
-            Failure::file(&self.path, source)
-        })
+        match self.under_way.take() {
+            None => Ok(()),
+            Some(UnderWay::Object(bytes)) => remote::put(&self.path, bytes),
+            Some(UnderWay::File { beside, file }) => {
+                let written = file
+                    .into_inner()
+                    .map_err(io::IntoInnerError::into_error)
+                    .and_then(|file| file.sync_data())
+                    .and_then(|()| fs::rename(&beside, &self.path));
+                written.map_err(|source| {
+                    let _ = fs::remove_file(&beside);
+                    Failure::file(&self.path, source)
+                })
+            }
+        }
     }
 
     /// Where the file will be.
@@ -68,23 +77,41 @@ impl WholeFile {
     }
 }
 
+impl UnderWay {
+    fn beside(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut hidden = OsString::from(".");
+        hidden.push(path.file_name().unwrap_or_default());
+        hidden.push(format!(".{}", std::process::id()));
+        let beside = path.with_file_name(hidden);
+        let file = BufWriter::with_capacity(256 << 10, File::create(&beside)?);
+        Ok(Self::File { beside, file })
+    }
+}
+
 impl Write for WholeFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.file {
-            Some(file) => file.write(bytes),
+        match &mut self.under_way {
+            Some(UnderWay::File { file, .. }) => file.write(bytes),
+            Some(UnderWay::Object(object)) => object.write(bytes),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), Write::flush)
+        match &mut self.under_way {
+            Some(UnderWay::File { file, .. }) => file.flush(),
+            _ => Ok(()),
+        }
     }
 }
 
 impl Drop for WholeFile {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
-            let _ = fs::remove_file(&self.beside);
+        if let Some(UnderWay::File { beside, .. }) = self.under_way.take() {
+            let _ = fs::remove_file(beside);
         }
     }
 }

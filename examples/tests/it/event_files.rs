@@ -81,6 +81,23 @@ fn an_unfinished_writer_leaves_no_file_that_is_not_whole() {
 }
 
 #[test]
+fn events_go_to_an_object_store_by_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = std::path::PathBuf::from(format!("file://{}", folder.path().display()));
+    let mut writer = EventWriter::new(&url, "HI", EventFilesConfig::default()).unwrap();
+    writer.write(0, b"first").unwrap();
+    writer.write(HOUR_MS, b"second").unwrap();
+    // The first hour is there, the second not at all.
+    assert_eq!(list(&url, "HI").unwrap().len(), 1);
+    let summary = writer.finish().unwrap();
+    assert_eq!((summary.files, summary.older_files), (2, 0));
+    assert_eq!(list(&url, "HI").unwrap().len(), 2);
+    let on_disk = list(folder.path(), "HI").unwrap();
+    let read = zstd::decode_all(std::fs::File::open(&on_disk[1]).unwrap()).unwrap();
+    assert_eq!(read, b"second\n");
+}
+
+#[test]
 fn a_language_is_a_plain_name() {
     for language in ["", "..", "a/b", "h i"] {
         let failure = list(std::path::Path::new("x"), language).unwrap_err();
