@@ -515,7 +515,7 @@ impl Default for AdaGradConfig {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct NormalizedConfig {
-    /// η; finite, above 0, default 0.5.
+    /// η; finite, above 0, default 0.1.
     pub learning_rate: f64,
 }
 
@@ -534,7 +534,7 @@ impl NormalizedConfig {
 
 impl Default for NormalizedConfig {
     fn default() -> Self {
-        Self { learning_rate: 0.5 }
+        Self { learning_rate: 0.1 }
     }
 }
 

@@ -127,8 +127,8 @@ fn update(stack: &mut Stack, terms: &[f64; TERMS], slope: f64, curvature: f64) {
     let (spread, square) = (add_up(spreads), add_up(squares));
     let damping = 1.0 / (1.0 + curvature * spread);
     let pull = slope * damping;
-    for k in 0..TERMS {
-        stack.mean[k] -= pull * gain[k];
+    for (a, g) in stack.mean.iter_mut().zip(&gain) {
+        *a -= pull * g;
     }
     let shrink = curvature * damping;
     let grow = if stack.total < stack.most_variance {
