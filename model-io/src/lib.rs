@@ -19,15 +19,21 @@ mod location;
 mod model_file;
 #[cfg(feature = "registry")]
 mod registry;
+mod serving;
 mod snapshot;
 mod tensors;
 mod version;
+#[cfg(feature = "registry")]
+mod watcher;
 
 pub use checkpoint::{Checkpoint, ConsumedFile, Progress, SettingDifference, SettingsMismatch};
 pub use container::{DIGEST_OFFSET, FORMAT_VERSION};
 pub use error::{DecodeError, EncodeError, FileError};
 pub use info::{EventSpan, Golden, ModelInfo, SpecIdentity};
 pub use model_file::{ModelFile, Weights};
+pub use serving::{
+    Contribution, Explanation, PredictError, Predictor, Served, ServingError, ServingModel,
+};
 pub use snapshot::{DEFAULT_MAX_COLUMNS, Snapshot, Statistics};
 pub use version::{NameError, Version};
 #[cfg(feature = "registry")]
@@ -44,4 +50,5 @@ pub use {
     registry::resolve::{Listed, Selector},
     registry::retain::{RetainPolicy, Retained},
     registry::verify::Verification,
+    watcher::{ModelWatcher, Polled, WatchError, WatchStatus, WatchingPredictor},
 };

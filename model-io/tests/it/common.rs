@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use feature_spec::FeatureSpec;
 use lr_core::LinearModel;
 use model_io::{
     Blocking, EventSpan, Golden, Location, ModelInfo, Snapshot, SpecIdentity, Statistics, Version,
@@ -10,6 +11,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
+use zscore_stats::Scaler;
 
 /// A description with every field set.
 pub(crate) fn info(events: u64) -> ModelInfo {
@@ -95,4 +97,54 @@ pub(crate) fn stores() -> Vec<(Arc<dyn ObjectStore>, Path)> {
         (local, root),
         (Arc::new(wrapped), Path::from("root/deeper")),
     ]
+}
+
+/// Two hashtags by plays of the user, z-scored with M = 10, D = 5, and the user's location.
+const SPEC: &str = r##"
+format = 1
+name = "serving"
+version = "1"
+language = "HI"
+dimension = 5
+layout = "shared"
+counters = ["plays", "watched_10s"]
+[vocabulary.hashtag]
+values = ["#comedy", "#funny"]
+[vocabulary.location]
+values = ["delhi", "mumbai"]
+[user.hashtag]
+history = "user.hashtag"
+metrics = ["watched_10s"]
+vocabulary = "hashtag"
+scale = "z_score"
+start = 0
+[user.location]
+from = "user.location"
+vocabulary = "location"
+start = 2
+"##;
+
+/// 15 plays of #comedy, in delhi.
+pub(crate) const EVENT: &str = r##"{"event_id": "1", "time": "2022-05-04T10:00:00Z",
+    "user": {"attributes": {"location": "delhi"},
+             "history": {"hashtag": {"#comedy": {"plays": 18, "watched_10s": 15}}}}}"##;
+
+pub(crate) fn spec() -> FeatureSpec {
+    FeatureSpec::from_toml(SPEC).unwrap()
+}
+
+pub(crate) fn scaler(spec: &FeatureSpec) -> Scaler {
+    let mean_and_spread = |position| (position < 2).then_some((10.0, 5.0));
+    Scaler::from_statistics(spec.policies(), mean_and_spread).unwrap()
+}
+
+/// A model of `spec` that can be served: weights 0.5, −0.25 for the hashtags, 1, 2 for locations.
+pub(crate) fn servable(events: u64, bias: f64) -> Snapshot {
+    let spec = spec();
+    let mut weights = vec![0.0; spec.columns()];
+    weights[..4].copy_from_slice(&[0.5, -0.25, 1.0, 2.0]);
+    let model = LinearModel::new(weights, bias).unwrap();
+    let mut info = info(events);
+    info.golden.clear();
+    Snapshot::new(model, &scaler(&spec), &spec, info).unwrap()
 }

@@ -12,4 +12,6 @@ mod model_file;
 mod publish;
 mod readers;
 mod registry;
+mod serving;
 mod unfit;
+mod watcher;
