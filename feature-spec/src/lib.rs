@@ -4,6 +4,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod calendar;
+mod diff;
 mod encoder;
 mod event;
 mod hash;
@@ -15,6 +16,7 @@ mod schema;
 mod spec;
 mod vocabulary;
 
+pub use diff::{FeatureChange, MigrateError, PositionMap, SpecDiff};
 pub use encoder::{EncodeError, Encoder, FeatureCounts, Record};
 pub use event::{
     Attributes, Context, Counters, Entity, Event, EventError, HistorySnapshot, Numbers, Time,

@@ -158,17 +158,17 @@ impl<'t, 'p> Reader<'_, 't, 'p> {
         let metrics = self.sections("metric", |name, _, table| {
             self.metric(name, table, &counters)
         });
-        let used = RefCell::default();
-        let vocabulary_names: Vec<&str> = self.section_names("vocabulary").into_iter().collect();
-        let calendar_names: Vec<&str> = calendars.keys().map(String::as_str).collect();
+        let vocabulary_names = self.section_names("vocabulary");
+        let metric_names = self.section_names("metric");
+        let calendar_names = self.section_names("calendar");
         let names = feature::Names {
             counters: &counters,
             metrics: &metrics,
+            declared_metrics: &metric_names,
             vocabularies: &vocabulary_names,
             calendars: &calendar_names,
             defaults,
             max_dimension: top,
-            used_vocabularies: &used,
         };
         let features = self.features(&names);
         for table in self.tables {

@@ -16,6 +16,7 @@ use crate::problem::SpecError;
 use crate::schema::{self, model::Declaration};
 
 pub use describe::Listed;
+pub(crate) use fingerprint::slot_meanings;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub(crate) use layout::Feature;
 use options::Directory;

@@ -1,12 +1,6 @@
 //! The values of a feature, each with its index; and the file they come in.
 //!
-//! A vocabulary file is UTF-8 text, one value a line, with an optional count after a tab:
-//!
-//! ```text
-//! #comedy	1803
-//! #funny	711
-//! ```
-//!
+//! A vocabulary file is UTF-8 text, one value a line, with an optional count after a tab.
 //! A tab, a line feed, a carriage return or a backslash within a value is written `\t`, `\n`, `\r`
 //! or `\\`. There are no comments, since values may start with any character. An empty line is an
 //! error; the empty value is a tab and its count.

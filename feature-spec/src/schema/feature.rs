@@ -1,6 +1,5 @@
 //! Reading one feature.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use toml::de::DeValue;
@@ -19,12 +18,12 @@ use crate::spec::Vector;
 pub(super) struct Names<'n> {
     pub(super) counters: &'n [String],
     pub(super) metrics: &'n BTreeMap<String, MetricDeclaration>,
+    /// Metrics that are declared, those with problems included.
+    pub(super) declared_metrics: &'n [&'n str],
     pub(super) vocabularies: &'n [&'n str],
     pub(super) calendars: &'n [&'n str],
     pub(super) defaults: PolicyDeclaration,
     pub(super) max_dimension: u32,
-    /// The features of the spec, for the help of a name that is none.
-    pub(super) used_vocabularies: &'n RefCell<Vec<String>>,
 }
 
 const COMBINE: [(&str, Combine); 3] = [
@@ -38,6 +37,31 @@ const MAX_EDGES: usize = 1_024;
 /// Most terms of one cross.
 const MAX_TERMS: usize = 4;
 
+/// Every key of a feature.
+const KEYS: [&str; 21] = [
+    "from",
+    "number",
+    "boolean",
+    "absent_value",
+    "history",
+    "match",
+    "combine",
+    "metrics",
+    "edges",
+    "powers_of_two",
+    "vocabulary",
+    "unknown",
+    "hash",
+    "start",
+    "positions",
+    "order",
+    "transform",
+    "scale",
+    "clip",
+    "absent",
+    "max_inverse_std_dev",
+];
+
 /// Reads the feature `name`; `None` when it is too broken to go on with.
 pub(super) fn read(
     vector: Vector,
@@ -46,6 +70,7 @@ pub(super) fn read(
     table: &Table<'_, '_>,
     names: &Names<'_>,
 ) -> Option<FeatureDeclaration> {
+    table.know(&KEYS);
     let terms = read_terms(vector, table, names);
     let measure = read_measure(vector, table, names);
     let buckets = read_buckets(table);
@@ -352,6 +377,9 @@ fn read_metric(
             None,
         ));
     }
+    if names.declared_metrics.contains(&text) {
+        return None; // its own problem is reported where it stands
+    }
     let known = names
         .counters
         .iter()
@@ -545,7 +573,6 @@ fn read_mapping(table: &Table<'_, '_>, names: &Names<'_>) -> Result<Mapping, ()>
         );
         return Err(());
     }
-    names.used_vocabularies.borrow_mut().push(text.to_owned());
     Ok(Mapping::Vocabulary {
         name: text.to_owned(),
         unknown,

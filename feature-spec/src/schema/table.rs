@@ -72,6 +72,11 @@ impl<'t, 'p> Table<'t, 'p> {
         })
     }
 
+    /// Makes keys known that may not be asked for.
+    pub(super) fn know(&self, keys: &[&'static str]) {
+        self.known.borrow_mut().extend(keys);
+    }
+
     pub(super) fn has(&self, key: &'static str) -> bool {
         self.get(key).is_some()
     }
@@ -244,12 +249,12 @@ impl<'t, 'p> Table<'t, 'p> {
         )
     }
 
-    pub(super) fn table(&self, key: &'static str) -> Option<Table<'t, 'p>> {
+    pub(super) fn table(&self, key: &'static str) -> Option<Self> {
         let node = self.get(key)?;
         self.as_table(&node)
     }
 
-    pub(super) fn as_table(&self, node: &Node<'t>) -> Option<Table<'t, 'p>> {
+    pub(super) fn as_table(&self, node: &Node<'t>) -> Option<Self> {
         let DeValue::Table(table) = node.value else {
             self.wrong(node, "a table");
             return None;

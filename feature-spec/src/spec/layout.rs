@@ -267,18 +267,26 @@ pub(super) fn lay_out(
 }
 
 fn size_help(feature: &Feature) -> String {
-    let mut parts = vec![format!("{} values", feature.categories)];
+    let mut parts = vec![plural(feature.categories, "value")];
     if feature.metrics > 1 {
-        parts.push(format!("{} metrics", feature.metrics));
+        parts.push(plural(feature.metrics, "metric"));
     }
     if feature.buckets > 1 {
-        parts.push(format!("{} buckets", feature.buckets));
+        parts.push(plural(feature.buckets, "bucket"));
     }
     format!(
-        "it takes {} positions: {}",
-        feature.slots(),
+        "it takes {}: {}",
+        plural(feature.slots(), "position"),
         parts.join(" × ")
     )
+}
+
+fn plural(count: u32, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
 }
 
 fn check_listed(
@@ -291,8 +299,11 @@ fn check_listed(
     let span = feature.declaration.span;
     if positions.len() != feature.slots() as usize {
         let message = format!(
-            "{} positions are listed, and the feature needs {}",
-            positions.len(),
+            "{} listed, and the feature needs {}",
+            plural(
+                u32::try_from(positions.len()).unwrap_or(u32::MAX),
+                "position"
+            ),
             feature.slots()
         );
         problems.add(span, path, message, Some(size_help(feature)));
