@@ -13,6 +13,7 @@ pub mod mapping;
 pub mod optimizer;
 pub mod ordered;
 pub mod progress;
+pub mod registry;
 pub mod rejects;
 pub mod remote;
 pub mod simulate;

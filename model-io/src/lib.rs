@@ -9,6 +9,7 @@ mod checkpoint;
 #[cfg(feature = "registry")]
 mod checkpoint_log;
 mod container;
+mod diff;
 mod error;
 pub mod export;
 mod file;
@@ -28,6 +29,7 @@ mod watcher;
 
 pub use checkpoint::{Checkpoint, ConsumedFile, Progress, SettingDifference, SettingsMismatch};
 pub use container::{DIGEST_OFFSET, FORMAT_VERSION};
+pub use diff::{WeightChange, weight_changes};
 pub use error::{DecodeError, EncodeError, FileError};
 pub use info::{EventSpan, Golden, ModelInfo, SpecIdentity};
 pub use model_file::{ModelFile, Weights};

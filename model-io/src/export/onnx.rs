@@ -1,4 +1,4 @@
-//! An ONNX graph: Gather, Mul, ReduceSum, Add, Sigmoid.
+//! An ONNX graph: `Gather`, `Mul`, `ReduceSum`, `Add`, `Sigmoid`.
 //!
 //! Field numbers are those of `onnx.proto3` of ONNX 1.17; operators those of opset 13.
 

@@ -1,6 +1,6 @@
 //! Behaviour of the crate through its public API.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 mod checkpoint;
 mod common;

@@ -289,7 +289,7 @@ fn folders_of_files_have_versions_of_their_own() {
                 assert!(matches!(error, Err(RegistryError::VersionTaken { .. })));
                 assert_eq!(
                     registry.artifact_versions(kind, "HI").await.unwrap(),
-                    [first.clone()]
+                    std::slice::from_ref(&first)
                 );
             }
             let key = format!("{root}/ctr_predict/metadata/SPARK/HI/v1/spec.toml");
