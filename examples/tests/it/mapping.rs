@@ -86,6 +86,17 @@ fn the_mappings_beside_the_programs_can_be_read() {
     }
 }
 
+#[test]
+fn the_mapping_in_the_documentation_can_be_read() {
+    let source = include_str!("../../src/mapping.rs");
+    let lines = source.lines().filter_map(|line| line.strip_prefix("//!"));
+    let block = lines.skip_while(|line| *line != " ```toml").skip(1);
+    let block: Vec<&str> = block.take_while(|line| *line != " ```").collect();
+    let mapping = Mapping::parse(&block.join("\n")).unwrap();
+    assert_eq!(mapping.history.groups.len(), 3);
+    assert_eq!(mapping.vocabularies[0].minimum_count, 2);
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
