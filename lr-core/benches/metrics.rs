@@ -20,7 +20,10 @@ use lr_core::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     let [file, first] = arguments.as_slice() else {
         println!("usage: metrics FILE FIRST");
         return Ok(());
@@ -46,7 +49,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         isotonic.push(margin, label, 1.0)?;
     }
     let exact = exact_auc(&scores)?.ok_or("one label only")?;
-    println!("AUC {exact:.9}, bounded {:+.1e}, bound {:.1e}", plain.auc().ok_or("no AUC")? - exact, plain.auc_error_bound().ok_or("no AUC")?);
+    println!(
+        "AUC {exact:.9}, bounded {:+.1e}, bound {:.1e}",
+        plain.auc().ok_or("no AUC")? - exact,
+        plain.auc_error_bound().ok_or("no AUC")?
+    );
     for (name, metrics) in [
         ("as learned", &plain),
         ("Platt", &scaled),
@@ -79,7 +86,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         best = best.min(start.elapsed().as_secs_f64());
         black_box(metrics);
     }
-    println!("push {:.0} ns, best of 5 runs", best / margins.len() as f64 * 1e9);
+    println!(
+        "push {:.0} ns, best of 5 runs",
+        best / margins.len() as f64 * 1e9
+    );
     Ok(())
 }
 

@@ -124,9 +124,7 @@ fn liblinear_objective(
     let mut loss = 0.0;
     for (row, &label) in rows.outer_iterator().zip(labels) {
         let entries = row.iter();
-        let margin: f64 = entries
-            .map(|(j, &x)| weights[j] * f64::from(x))
-            .sum();
+        let margin: f64 = entries.map(|(j, &x)| weights[j] * f64::from(x)).sum();
         loss += logistic_loss(sign * margin, label);
     }
     Ok(c * loss + weights.iter().map(|w| w * w).sum::<f64>() / 2.0)

@@ -1,13 +1,13 @@
 //! Fixed-point numbers, so that sums of them are exact and merge in any order to the same bytes.
 
 /// Bits after the point of an importance.
-const IMPORTANCE_BITS: i32 = 24;
+const IMPORTANCE_BITS: u64 = 24;
 /// Bits after the point of a loss.
-const LOSS_BITS: i32 = 50;
+const LOSS_BITS: u64 = 50;
 /// Bits after the point of a probability.
-const PROBABILITY_BITS: i32 = 52;
+const PROBABILITY_BITS: u64 = 52;
 /// Bits after the point of a squared sum.
-const SQUARE_BITS: i32 = 32;
+const SQUARE_BITS: u64 = 32;
 
 /// Largest loss of one event that is kept, in nats; larger ones count as this.
 pub(super) const MAX_LOSS: f64 = 1024.0;
@@ -55,7 +55,13 @@ pub(super) fn probability_of(units: u128) -> f64 {
     reason = "the caller's bounds keep the value non-negative and far below 2^128"
 )]
 pub(super) fn square_units(value: f64) -> u128 {
-    (value * power_of_two(SQUARE_BITS)).round_ties_even() as u128
+    let rounded = to_whole(value * power_of_two(SQUARE_BITS));
+    // Conversion to 64 bits is one instruction, to 128 a function.
+    if rounded < power_of_two(63) {
+        u128::from(rounded as u64)
+    } else {
+        rounded as u128
+    }
 }
 
 /// Returns the value of a sum of [`square_units`].
@@ -66,17 +72,28 @@ pub(super) fn square_of(units: u128) -> f64 {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "every caller's value is non-negative and below 2^60 after scaling"
+    reason = "every caller's value is non-negative and at most 2^60 after scaling"
 )]
-fn round(value: f64, bits: i32) -> u64 {
-    (value * power_of_two(bits)).round_ties_even() as u64
+fn round(value: f64, bits: u64) -> u64 {
+    to_whole(value * power_of_two(bits)) as u64
 }
 
-fn to_f64(units: u128, bits: i32) -> f64 {
+fn to_f64(units: u128, bits: u64) -> f64 {
     units as f64 / power_of_two(bits)
 }
 
+/// Rounds a non-negative number to a whole one, ties to even: numbers from 2^52 on are whole, and
+/// the sum with 2^52 keeps no fraction.
+fn to_whole(value: f64) -> f64 {
+    const WHOLE: f64 = power_of_two(52);
+    if value < WHOLE {
+        (value + WHOLE) - WHOLE
+    } else {
+        value
+    }
+}
+
 /// Returns 2^`bits` exactly.
-fn power_of_two(bits: i32) -> f64 {
-    libm::scalbn(1.0, bits)
+const fn power_of_two(bits: u64) -> f64 {
+    f64::from_bits((1023 + bits) << 52)
 }
