@@ -6,6 +6,8 @@
 pub mod blocks;
 pub mod cli;
 pub mod compressed;
+pub mod demo;
+pub mod encode;
 pub mod event_files;
 pub mod event_gen;
 pub mod libsvm;
@@ -20,5 +22,6 @@ pub mod simulate;
 pub mod summary;
 pub mod table;
 pub mod text;
+pub mod train;
 pub mod vocabulary;
 pub mod whole_file;

@@ -10,4 +10,5 @@ mod mapping;
 mod parquet;
 mod simulate;
 mod table;
+mod train;
 mod vocabulary;

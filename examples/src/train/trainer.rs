@@ -1,0 +1,170 @@
+//! The ordered fold: predict, count, learn; and what a dump needs.
+
+use feature_spec::FeatureSpec;
+use lr_core::{Example, Learner, LearnerConfig, LinearModel, Metrics, Prediction};
+use sprs::CsVecViewI;
+use zscore_stats::{Population, Scaler};
+
+use super::past::PastPopulation;
+use crate::cli::Failure;
+use crate::encode::EncodedEvent;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Everything that training changes.
+#[derive(Debug)]
+pub struct Trainer {
+    spec: FeatureSpec,
+    scaler: Scaler,
+    past: Option<PastPopulation>,
+    day: Option<i64>,
+    learner: Learner,
+    metrics: Metrics,
+    first_time_ms: Option<i64>,
+    last_time_ms: Option<i64>,
+}
+
+/// What a dump is made of.
+#[derive(Debug, Clone)]
+pub struct DumpState {
+    /// One array whose prediction equals the learner's, with the bias for sparse rows.
+    pub model: LinearModel,
+    /// The statistics that rows are scaled with.
+    pub scaler: Scaler,
+    /// Events learned from so far.
+    pub events: u64,
+    /// Earliest and latest event time, in milliseconds since the Unix epoch.
+    pub time_span_ms: (i64, i64),
+    /// Progressive figures so far.
+    pub metrics: Metrics,
+}
+
+impl Trainer {
+    /// Starts with an untrained model.
+    ///
+    /// `statistics`: a population to scale with throughout; `None` takes, for each day of event
+    /// time, that of the days before it.
+    ///
+    /// # Errors
+    ///
+    /// - The statistics are of another spec.
+    /// - The learner's settings are out of range.
+    pub fn new(
+        spec: &FeatureSpec,
+        statistics: Option<&Population>,
+        config: LearnerConfig,
+    ) -> Result<Self, Failure> {
+        let policies = spec.policies();
+        let scaler = match statistics {
+            Some(population) => Scaler::new(policies, population).map_err(|source| {
+                Failure::at("the given statistics do not fit the spec", source)
+            })?,
+            None => Scaler::identity(policies),
+        };
+        let past = PastPopulation::new(spec);
+        let past = (statistics.is_none() && past.is_needed()).then_some(past);
+        let learner = Learner::new(spec.columns(), config)
+            .map_err(|source| Failure::at("learner settings", source))?;
+        Ok(Self {
+            spec: spec.clone(),
+            scaler,
+            past,
+            day: None,
+            learner,
+            metrics: Metrics::new(),
+            first_time_ms: None,
+            last_time_ms: None,
+        })
+    }
+
+    /// Predicts an event, counts the prediction and learns from the event; its values are scaled in
+    /// place.
+    ///
+    /// # Errors
+    ///
+    /// Training diverged, or a sum overflowed; the model is the last good one.
+    pub fn learn(&mut self, event: &mut EncodedEvent<'_>) -> Result<Prediction, Failure> {
+        self.enter_day(event.time_ms.div_euclid(DAY_MS))?;
+        let place = || format!("event {:?}", event.event_id);
+        if let Some(past) = &mut self.past {
+            past.push(event)
+                .map_err(|source| Failure::at(place(), source))?;
+        }
+        self.scaler
+            .scale_in_place(event.positions, event.values)
+            .map_err(|source| Failure::at(place(), source))?;
+        let row = CsVecViewI::try_new(self.spec.columns(), event.positions, &*event.values)
+            .map_err(|(_, _, source)| Failure::at(place(), source.to_string()))?;
+        let example = Example::new(row, event.label).importance(event.importance);
+        let prediction = self
+            .learner
+            .learn(&example)
+            .map_err(|source| Failure::at(place(), source))?;
+        self.metrics
+            .push(prediction.probability, event.label, event.importance)
+            .map_err(|source| Failure::at(place(), source))?;
+        self.first_time_ms = Some(
+            self.first_time_ms
+                .unwrap_or(event.time_ms)
+                .min(event.time_ms),
+        );
+        self.last_time_ms = Some(
+            self.last_time_ms
+                .unwrap_or(event.time_ms)
+                .max(event.time_ms),
+        );
+        Ok(prediction)
+    }
+
+    /// Progressive figures so far.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// What a dump of this moment holds; `None` before the first event.
+    ///
+    /// # Errors
+    ///
+    /// A weight is not finite: the model must not be published.
+    pub fn dump(&self) -> Result<Option<DumpState>, Failure> {
+        let Some(time_span_ms) = self.first_time_ms.zip(self.last_time_ms) else {
+            return Ok(None);
+        };
+        let model = self
+            .learner
+            .model()
+            .map_err(|source| Failure::at("dump", source))?;
+        Ok(Some(DumpState {
+            model,
+            scaler: self.scaler.clone(),
+            events: self.metrics.events(),
+            time_span_ms,
+            metrics: self.metrics.clone(),
+        }))
+    }
+
+    /// At the first event of a later day, takes over the statistics of the days before it and
+    /// carries the learner to the new scale, so that predictions do not jump.
+    fn enter_day(&mut self, day: i64) -> Result<(), Failure> {
+        let Some(past) = &self.past else {
+            return Ok(());
+        };
+        if self.day.is_some_and(|current| day > current) {
+            let place = "statistics of the days before";
+            let scaler = Scaler::new(self.spec.policies(), past.population())
+                .map_err(|source| Failure::at(place, source))?;
+            let ratios: Vec<f32> = self
+                .scaler
+                .rescale_factors(&scaler)
+                .map_err(|source| Failure::at(place, source))?
+                .collect();
+            self.learner
+                .rescale(&ratios)
+                .map_err(|source| Failure::at(place, source))?;
+            self.scaler = scaler;
+        }
+        self.day = Some(self.day.map_or(day, |current| current.max(day)));
+        Ok(())
+    }
+}

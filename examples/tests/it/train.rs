@@ -1,0 +1,367 @@
+//! The job: same bytes for any number of threads, no look ahead, and a clear end for bad input.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use pipeline::event_files::{EventFilesConfig, EventWriter};
+use pipeline::progress::Progress;
+use pipeline::summary::Summary;
+use pipeline::train::{self, TrainConfig};
+
+/// 2022-05-04T10:00:00Z
+const START_MS: i64 = 1_651_658_400_000;
+
+const SPEC: &str = r##"
+format = 1
+name = "test"
+dimension = 64
+counters = ["plays", "liked"]
+[vocabulary.hashtag]
+values = ["#comedy", "#funny", "#dance"]
+[user.plays]
+history = "user.all"
+metrics = ["plays", "liked"]
+transform = "log1p"
+scale = "z_score"
+[item.hashtag]
+from = "item.hashtag"
+vocabulary = "hashtag"
+unknown = "other"
+"##;
+
+/// A folder with a spec, and events to train on.
+struct Job {
+    folder: tempfile::TempDir,
+    config: TrainConfig,
+}
+
+impl Job {
+    fn new(lines: &[(i64, String)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("spec.toml"), SPEC).unwrap();
+        let mut writer =
+            EventWriter::new(&path("events"), "HI", EventFilesConfig::default()).unwrap();
+        for (time_ms, line) in lines {
+            writer.write(*time_ms, line.as_bytes()).unwrap();
+        }
+        writer.finish().unwrap();
+        let models = path("models").to_str().unwrap().to_owned();
+        let mut config = TrainConfig::new(path("events"), path("spec.toml"), "HI", models);
+        config.predictions = Some(path("predictions.csv"));
+        Self { folder, config }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self) -> Summary {
+        train::train(&self.config, Progress::silent()).unwrap()
+    }
+
+    /// Exit code and message, with the folder's name left out.
+    fn failure(&self) -> (u8, String) {
+        let failure = train::train(&self.config, Progress::silent()).unwrap_err();
+        let folder = self.folder.path().to_str().unwrap();
+        (failure.exit_code(), failure.render().replace(folder, "DIR"))
+    }
+
+    fn predictions(&self) -> String {
+        std::fs::read_to_string(self.path("predictions.csv")).unwrap()
+    }
+}
+
+/// One event: the user's counters, the item's hashtag and the label.
+fn event(id: usize, time_ms: i64, plays: u64, liked: u64, hashtag: &str, label: &str) -> String {
+    let time = jiff::Timestamp::from_millisecond(time_ms).unwrap();
+    format!(
+        r##"{{"event_id":"{id}","time":"{time:.3}","language":"HI","label":{label},"user":{{"id":"u{}","history":{{"all":{{"":{{"plays":{plays},"liked":{liked}}}}}}}}},"item":{{"id":"v","attributes":{{"hashtag":"{hashtag}"}}}}}}"##,
+        id % 17
+    )
+}
+
+/// Events over several days in which #dance is liked and #comedy is not.
+fn stream(events: usize) -> Vec<(i64, String)> {
+    (0..events)
+        .map(|id| {
+            let time_ms = START_MS + id as i64 * 97_000;
+            let draw = (id * 7_919 + id / 13) % 10;
+            let (hashtag, label) = match id % 3 {
+                0 => ("#dance", draw < 7),
+                1 => ("#comedy", draw < 2),
+                _ => ("#new", draw < 4),
+            };
+            let plays = (id % 40) as u64;
+            let label = if label { "1" } else { "0" };
+            (
+                time_ms,
+                event(id, time_ms, plays, plays / 4, hashtag, label),
+            )
+        })
+        .collect()
+}
+
+/// The bytes of every model file below a folder, by its path.
+fn models(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "safetensors")
+            {
+                let name = path.strip_prefix(folder).unwrap().to_owned();
+                found.insert(name, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_model_for_every_hour_with_the_same_bytes_for_any_number_of_threads() {
+    let mut job = Job::new(&stream(3_000));
+    let summary = job.run();
+    assert_eq!((summary.events, summary.positives > 900), (3_000, true));
+    assert!(summary.quality.auc.unwrap() > 0.65, "{summary}");
+    assert!(
+        summary.quality.normalized_entropy.unwrap() < 0.95,
+        "{summary}"
+    );
+
+    let hours = 3_000 * 97 / 3_600 + 1;
+    assert_eq!(summary.dumps.len(), hours);
+    assert_eq!(summary.dumps[0].hour, "2022-05-04T10");
+    assert_eq!(summary.dumps[0].version, "2022-05-04T10-38");
+    assert!(
+        summary
+            .dumps
+            .iter()
+            .all(|dump| Path::new(&dump.path).is_file()),
+        "{:?}",
+        summary.dumps
+    );
+
+    let expected = models(&job.path("models"));
+    let predictions = job.predictions();
+    assert_eq!(expected.len(), hours);
+    for threads in [1, 2, 5] {
+        job.config.threads = threads;
+        job.config.output = job
+            .path(&format!("models-{threads}"))
+            .to_str()
+            .unwrap()
+            .to_owned();
+        job.run();
+        assert!(
+            models(Path::new(&job.config.output)) == expected,
+            "{threads} threads"
+        );
+        assert_eq!(job.predictions(), predictions);
+    }
+}
+
+#[test]
+fn a_second_run_publishes_the_same_bytes_again() {
+    let job = Job::new(&stream(200));
+    let first = job.run();
+    assert_eq!(job.run().dumps, first.dumps);
+}
+
+#[test]
+fn a_prediction_does_not_depend_on_its_own_label_or_on_later_events() {
+    let events = stream(2_500);
+    let cut = 1_700;
+    let whole = Job::new(&events);
+    whole.run();
+    let mut changed = events[..=cut].to_vec();
+    let line = &mut changed[cut].1;
+    *line = if line.contains(r#""label":1"#) {
+        line.replace(r#""label":1"#, r#""label":0"#)
+    } else {
+        line.replace(r#""label":0"#, r#""label":1"#)
+    };
+    let part = Job::new(&changed);
+    part.run();
+    let probability = |job: &Job, row: usize| {
+        let line = job.predictions().lines().nth(row + 1).unwrap().to_owned();
+        line.split(',').nth(2).unwrap().to_owned()
+    };
+    for row in [0, 900, cut] {
+        assert_eq!(
+            probability(&whole, row),
+            probability(&part, row),
+            "row {row}"
+        );
+    }
+}
+
+#[test]
+fn figures_from_an_event_on_are_those_of_the_predictions() {
+    let mut job = Job::new(&stream(1_000));
+    job.config.evaluate_from = Some("600".to_owned());
+    let evaluated = job.run().evaluated.unwrap();
+    let (mut loss, mut predicted, mut observed) = (0.0, 0.0, 0.0);
+    for line in job.predictions().lines().skip(601) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let probability: f64 = cells[2].parse().unwrap();
+        let label = cells[1] == "1";
+        loss -= if label {
+            probability.ln()
+        } else {
+            (1.0 - probability).ln()
+        };
+        predicted += probability;
+        observed += f64::from(u8::from(label));
+    }
+    assert!((evaluated.log_loss.unwrap() - loss / 400.0).abs() < 1e-9);
+    assert!((evaluated.calibration.unwrap() - predicted / observed).abs() < 1e-9);
+}
+
+#[test]
+fn broken_lines_are_counted_by_reason_and_kept() {
+    let mut events = stream(2_000);
+    let other = events[500].1.replace(r#""HI""#, r#""TA""#);
+    let no_label = events[501]
+        .1
+        .replace(r#""label":1,"#, "")
+        .replace(r#""label":0,"#, "");
+    let label_2 = events[502]
+        .1
+        .replace(r#""label":1"#, r#""label":2"#)
+        .replace(r#""label":0"#, r#""label":2"#);
+    let negative = events[503].1.replace(r#""plays":"#, r#""plays":-"#);
+    let nan = events[504].1.replace(r#""plays":"#, r#""plays":NaN,"x":"#);
+    for (index, line) in [
+        (500, other),
+        (501, no_label),
+        (502, label_2),
+        (503, negative),
+        (504, nan),
+    ] {
+        events[index].1 = line;
+    }
+    events[505].1 = "{".to_owned();
+    let job = Job::new(&events);
+    let summary = job.run();
+    let rejected: Vec<_> = summary
+        .rejected
+        .iter()
+        .map(|(name, n)| (name.as_str(), *n))
+        .collect();
+    assert_eq!(
+        rejected,
+        [
+            ("invalid_event", 2),
+            ("no_label", 1),
+            ("not_json", 2),
+            ("other_language", 1)
+        ]
+    );
+    assert_eq!(summary.events, 1_994);
+    let folder = job.path("models/rejects/HI");
+    let kept: String = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    assert_eq!(kept.lines().count(), 6);
+    assert!(kept.contains(r#""reason":"other_language""#), "{kept}");
+    assert!(kept.contains("label"), "{kept}");
+}
+
+#[test]
+fn too_many_broken_lines_stop_the_job_before_the_dump_of_their_hour() {
+    let mut events: Vec<_> = (0..3_000)
+        .map(|id| {
+            let time_ms = START_MS + (id as i64) * 2_400;
+            (
+                time_ms,
+                event(
+                    id,
+                    time_ms,
+                    3,
+                    1,
+                    "#dance",
+                    if id % 3 == 0 { "1" } else { "0" },
+                ),
+            )
+        })
+        .collect();
+    for (_, line) in events[1_600..].iter_mut().step_by(40) {
+        "not an event".clone_into(line);
+    }
+    let job = Job::new(&events);
+    let (code, message) = job.failure();
+    assert_eq!(code, 1);
+    assert!(
+        message.contains("lines are rejected, more than --max-reject-share 0.01"),
+        "{message}"
+    );
+    assert!(message.contains("line 1021: not JSON"), "{message}");
+    // The first hour was whole; the second is not published.
+    let published: Vec<_> = models(&job.path("models")).into_keys().collect();
+    assert_eq!(published.len(), 1, "{published:?}");
+    assert!(
+        published[0]
+            .to_str()
+            .unwrap()
+            .contains("2022-05-04T10-1500"),
+        "{published:?}"
+    );
+    assert!(job.path("models/rejects/HI").read_dir().unwrap().count() > 0);
+}
+
+#[test]
+fn bad_input_ends_with_one_clear_message() {
+    let mut job = Job::new(&stream(50));
+    job.config.evaluate_from = Some("77".to_owned());
+    assert_eq!(
+        job.failure(),
+        (
+            2,
+            "error: --evaluate-from 77: the stream has no such event".to_owned()
+        )
+    );
+
+    let mut job = Job::new(&stream(50));
+    job.config.language = "TA".to_owned();
+    let (code, message) = job.failure();
+    assert_eq!(code, 1);
+    assert!(message.starts_with("error: DIR/events/TA: "), "{message}");
+
+    let job = Job::new(&[(START_MS, "{}".to_owned())]);
+    assert_eq!(
+        job.failure(),
+        (
+            1,
+            "error: DIR/events: no event of \"HI\" could be used, 1 lines were rejected".to_owned()
+        )
+    );
+
+    let job = Job::new(&stream(50));
+    std::fs::write(
+        job.path("spec.toml"),
+        SPEC.replace("dimension", "dimensions"),
+    )
+    .unwrap();
+    let (code, message) = job.failure();
+    assert_eq!(code, 1);
+    assert!(message.contains("unknown key `dimensions`"), "{message}");
+    assert!(message.contains("spec.toml:4"), "{message}");
+
+    let job = Job::new(&stream(50));
+    let file = job.path("events/HI/dt=2022-05-04/hour=10/part-00000.jsonl.zst");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() - 9]).unwrap();
+    let (code, message) = job.failure();
+    assert_eq!(code, 1);
+    assert!(
+        message.contains("part-00000.jsonl.zst") && message.contains("truncated"),
+        "{message}"
+    );
+}
