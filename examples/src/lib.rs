@@ -14,6 +14,7 @@ pub mod libsvm;
 pub mod mapping;
 pub mod optimizer;
 pub mod ordered;
+pub mod predict;
 pub mod progress;
 pub mod registry;
 pub mod rejects;

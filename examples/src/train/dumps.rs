@@ -5,6 +5,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use feature_spec::FeatureSpec;
+use lr_core::LinearModel;
 use model_io::object_store::ObjectStoreExt;
 use model_io::{
     Blocking, EventSpan, Location, ModelInfo, PublishOptions, Registry, Snapshot, SpecIdentity,
@@ -164,7 +165,8 @@ impl Describe {
     fn snapshot(&mut self, hour: i64, state: DumpState) -> Result<Snapshot, Failure> {
         let version = Version::of_model(self.prefix.as_deref(), hour * HOUR_MS, state.events)
             .map_err(|source| Failure::usage(format!("--model-version: {source}")))?;
-        let place = || format!("dump {version}");
+        let name = version.to_string();
+        let place = || format!("dump {name}");
         let absent = state
             .scaler
             .absent_constant(state.model.weights())
@@ -189,14 +191,20 @@ impl Describe {
         .collect();
         info.parent = self.parent.replace(version);
         info.tool = concat!("train ", env!("CARGO_PKG_VERSION")).to_owned();
+        // Whoever serves the file undoes the sampling of negatives, which the learner's own model
+        // has undone already.
+        let (weights, bias) = state.model.into_parts();
+        let bias = bias - libm::log(self.sampling_rate);
+        let model =
+            LinearModel::new(weights, bias).map_err(|source| Failure::at(place(), source))?;
         Ok(Snapshot {
-            dense_bias: state.model.bias() - absent,
+            dense_bias: bias - absent,
             statistics: Statistics {
                 positions: parts.positions.to_vec(),
                 mean: parts.mean.to_vec(),
                 std_dev: parts.std_dev.to_vec(),
             },
-            model: state.model,
+            model,
             spec: self.spec_text.to_string(),
             info,
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pipeline::event_files::{EventFilesConfig, EventWriter};
+use pipeline::predict::{self, PredictConfig};
 use pipeline::progress::Progress;
 use pipeline::summary::Summary;
 use pipeline::train::{self, TrainConfig};
@@ -364,4 +365,29 @@ fn bad_input_ends_with_one_clear_message() {
         message.contains("part-00000.jsonl.zst") && message.contains("truncated"),
         "{message}"
     );
+}
+
+#[test]
+fn a_model_file_alone_predicts_what_training_predicted() {
+    let events = stream(1_200);
+    let whole = Job::new(&events);
+    whole.run();
+    let expected = whole.predictions();
+
+    // A model of the first events, then the prediction of the next one from its file alone.
+    let cut = 800;
+    let mut part = Job::new(&events[..cut]);
+    let dump = part.run().dumps.pop().unwrap();
+    let next = part.path("next.jsonl");
+    std::fs::write(&next, &events[cut].1).unwrap();
+    part.config.threads = 1;
+    let mut csv = Vec::new();
+    predict::predict(&PredictConfig::new(&dump.path, &next), &mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    let served: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
+    let trained: Vec<&str> = expected.lines().nth(cut + 1).unwrap().split(',').collect();
+    assert_eq!(served[0], trained[0]);
+    let difference = served[1].parse::<f64>().unwrap() - trained[2].parse::<f64>().unwrap();
+    // The learner's members are folded into one `f32` weight a position.
+    assert!(difference.abs() < 1e-5, "{served:?} {trained:?}");
 }
