@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod common;
+mod crash;
 mod decode;
 mod export;
 mod faults;
