@@ -43,7 +43,10 @@ impl Kernel {
     /// Returns the fastest kernel that this CPU can run.
     #[must_use]
     pub fn best() -> Self {
-        Self::available().last().copied().unwrap_or(Self::Plain)
+        [Self::Avx512, Self::Avx2]
+            .into_iter()
+            .find(|k| k.is_available())
+            .unwrap_or(Self::Plain)
     }
 
     /// Returns whether this CPU can run the kernel.
