@@ -7,6 +7,8 @@ pub mod blocks;
 pub mod cli;
 pub mod compressed;
 pub mod demo;
+#[cfg(doctest)]
+mod docs;
 pub mod encode;
 pub mod event_files;
 pub mod event_gen;
