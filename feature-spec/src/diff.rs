@@ -102,10 +102,9 @@ impl SpecDiff {
                 change.carried += 1;
                 change.moved += u32::from(source != column);
                 let vector = feature.declaration.vector;
-                change.rescaled += u32::from(
-                    old.policies().policy(source) != new.policies().policy(column)
-                        || old.population(vector) != new.population(vector),
-                );
+                let scaled_before = (old.policies().policy(source), old.population(vector));
+                let scaled_after = (new.policies().policy(column), new.population(vector));
+                change.rescaled += u32::from(scaled_before != scaled_after);
             }
             // A feature follows the one most of its positions come from, else the one of its name.
             let origin = origins

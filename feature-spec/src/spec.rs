@@ -209,6 +209,34 @@ impl FeatureSpec {
         }
     }
 
+    /// Whether a vocabulary has a value; `false` for a vocabulary that is not there.
+    #[must_use]
+    pub fn has_value(&self, vocabulary: &str, value: &str) -> bool {
+        let found = self.0.declaration.vocabularies.get(vocabulary);
+        found.is_some_and(|v| v.values.index(value).is_some())
+    }
+
+    /// Share of a vocabulary's values that share their slot with another value when they are hashed
+    /// into `size` slots with `seed`; 0 to 1, `None` for a vocabulary that is not there.
+    ///
+    /// # Complexity
+    ///
+    /// O(values + size).
+    #[must_use]
+    pub fn collision_rate(&self, vocabulary: &str, size: u32, seed: u64) -> Option<f64> {
+        let values = &self.0.declaration.vocabularies.get(vocabulary)?.values;
+        let slot = |value: &str| {
+            let hash = crate::hash::xxh64(value.as_bytes(), 0);
+            crate::hash::reduce(crate::hash::chain(seed, hash), size) as usize
+        };
+        let mut counts = vec![0_u32; size.max(1) as usize];
+        for value in values.iter() {
+            counts[slot(value)] += 1;
+        }
+        let shared: u32 = counts.iter().filter(|n| **n > 1).sum();
+        Some(f64::from(shared) / f64::from(values.len()))
+    }
+
     /// Counters that the events' histories must carry.
     #[must_use]
     pub fn counters(&self) -> &[String] {

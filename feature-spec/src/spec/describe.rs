@@ -1,5 +1,9 @@
 //! From positions to names and back.
 
+use std::io::{self, Write};
+
+use serde::Serialize;
+
 use super::{Feature, FeatureSpec, Layout};
 use crate::schema::model::{Mapping, Measure};
 
@@ -74,10 +78,43 @@ impl FeatureSpec {
             }
         })
     }
+
+    /// Writes the listing as CSV with a header: `column,position,vector,name`.
+    ///
+    /// # Errors
+    ///
+    /// `out` fails.
+    pub fn write_csv(&self, mut out: impl Write) -> io::Result<()> {
+        writeln!(out, "column,position,vector,name")?;
+        for Listed {
+            column,
+            position,
+            vector,
+            name,
+        } in self.listing()
+        {
+            let name = name.replace('"', "\"\"");
+            writeln!(out, "{column},{position},{vector},\"{name}\"")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the listing as JSON Lines: `{"column":0,"position":0,"vector":"user","name":"…"}`.
+    ///
+    /// # Errors
+    ///
+    /// `out` fails.
+    pub fn write_json(&self, mut out: impl Write) -> io::Result<()> {
+        for listed in self.listing() {
+            serde_json::to_writer(&mut out, &listed)?;
+            writeln!(out)?;
+        }
+        Ok(())
+    }
 }
 
 /// One used column of a spec.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Listed {
     /// Column of the row, and index of the weight.

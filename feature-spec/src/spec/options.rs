@@ -5,8 +5,11 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// One of the three sparse vectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(clippy::exhaustive_enums)] // a model is made of these three
 pub enum Vector {
     /// What the user is and did.
