@@ -222,7 +222,8 @@ impl Learner {
         let miss = (if label { -margin } else { margin }).max(0.0);
         let mean_loss = self.mean_loss + (miss - self.mean_loss) * (1.0 / LOSS_WINDOW);
         self.guard(Quantity::MeanLoss, mean_loss, self.config.max_mean_loss)?;
-        let step = f64::from(importance.max(1.0)) * f64::from(row.largest());
+        // The bias sees a value of 1, even where the row is empty.
+        let step = f64::from(importance.max(1.0)) * f64::from(row.largest().max(1.0));
         self.guard(Quantity::Step, step, MAX_STEP)?;
 
         let decay = self.age();
