@@ -16,6 +16,7 @@ pub mod libsvm;
 pub mod mapping;
 pub mod optimizer;
 pub mod ordered;
+pub mod population;
 pub mod predict;
 pub mod progress;
 pub mod registry;

@@ -7,12 +7,11 @@ mod predictions;
 mod trainer;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use feature_spec::{FeatureSpec, LoadOptions};
+use feature_spec::FeatureSpec;
 use lr_core::{LearnerConfig, Metrics};
-use zscore_stats::Population;
 
 use self::dumps::Publisher;
 use self::interval::Interval;
@@ -22,9 +21,9 @@ use crate::cli::Failure;
 use crate::encode::{BlockEncoder, Encoded, EncodedEvent, Reason};
 use crate::progress::Progress;
 use crate::summary::{Quality, Summary};
-use crate::{event_files, ordered, text};
+use crate::{event_files, ordered, population, text};
 
-pub use self::past::PastPopulation;
+pub use self::past::{PastDecodeError, PastPopulation};
 pub use self::trainer::{DumpState, Trainer};
 
 /// What to train on, how, and where the results go.
@@ -100,7 +99,7 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
     let started = Instant::now();
     let spec = load_spec(config)?;
     let statistics = match &config.statistics {
-        Some(path) => Some(load_statistics(path, &spec)?),
+        Some(path) => Some(population::read(path, &spec)?),
         None => None,
     };
     let files = event_files::list(&config.input, &config.language)?;
@@ -161,18 +160,7 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
 ///
 /// The spec or a vocabulary cannot be read or is invalid.
 pub fn load_spec(config: &TrainConfig) -> Result<FeatureSpec, Failure> {
-    let options = LoadOptions::default();
-    let options = match &config.vocabularies {
-        Some(folder) => options.vocabularies(folder),
-        None => options,
-    };
-    FeatureSpec::from_path(&config.spec, &options)
-        .map_err(|source| Failure::at(format!("spec {}", config.spec.display()), source))
-}
-
-fn load_statistics(path: &Path, spec: &FeatureSpec) -> Result<Population, Failure> {
-    let bytes = std::fs::read(path).map_err(|source| Failure::file(path, source))?;
-    Population::from_bytes(&bytes, spec.columns()).map_err(|source| Failure::file(path, source))
+    population::load_spec(&config.spec, config.vocabularies.as_deref())
 }
 
 /// A run under way.

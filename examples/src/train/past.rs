@@ -1,5 +1,7 @@
 //! Statistics from the past alone: what a run uses when no statistics are given.
 
+mod bytes;
+
 use std::collections::HashMap;
 
 use feature_spec::{FeatureSpec, PopulationKind, Vector};
@@ -7,11 +9,15 @@ use zscore_stats::{Population, PopulationError, Scale};
 
 use crate::encode::EncodedEvent;
 
+pub use self::bytes::PastDecodeError;
+
 /// The population of everything seen so far: every user's and every item's latest row, and all
 /// events, as the spec's `population` keys say.
 #[derive(Debug)]
 pub struct PastPopulation {
     population: Population,
+    /// Of positions and scales.
+    fingerprint: String,
     /// Cohort of each position that is scaled, [`UNSCALED`] for the others.
     cohort: Vec<u8>,
     vectors: [VectorRows; 3],
@@ -59,6 +65,7 @@ impl PastPopulation {
         });
         Self {
             population: Population::new(spec.cohorts()),
+            fingerprint: spec.scaling_fingerprint().to_string(),
             cohort,
             vectors,
         }

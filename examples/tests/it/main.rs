@@ -8,6 +8,7 @@ mod log;
 mod mapping;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod population;
 mod simulate;
 mod table;
 mod train;
