@@ -9,6 +9,7 @@ mod interval;
 mod slices;
 mod state;
 mod threshold;
+mod totals;
 
 pub use self::calibration::CalibrationBucket;
 pub use self::error::MetricsError;
@@ -19,6 +20,7 @@ pub use self::state::MetricsState;
 pub use self::threshold::{Confusion, Measure};
 
 use self::histogram::ScoreHistogram;
+use self::totals::Totals;
 use crate::loss::{logistic_loss, sigmoid};
 
 /// Probabilities closer to 0 or 1 than this are moved to this distance before their loss is taken.
@@ -327,108 +329,6 @@ pub(crate) struct MarginBin {
     pub(crate) margin: f64,
     pub(crate) positive: f64,
     pub(crate) negative: f64,
-}
-
-/// Counts and fixed-point sums; see [`fixed`] for their units.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Totals {
-    events: u64,
-    positives: u64,
-    positive_importance: u64,
-    negative_importance: u64,
-    /// Σ w · loss
-    loss: u128,
-    /// Σ w · p
-    predicted: u128,
-    /// Σ w² · loss
-    square_loss: u128,
-    /// Σ w² · loss²
-    square_loss_square: u128,
-    /// Σ w² of positive events
-    positive_square: u128,
-    /// Σ w² of negative events
-    negative_square: u128,
-}
-
-impl Totals {
-    fn from_parts(counts: [u64; 4], sums: [u128; 6]) -> Self {
-        let [events, positives, positive_importance, negative_importance] = counts;
-        let [
-            loss,
-            predicted,
-            square_loss,
-            square_loss_square,
-            positive_square,
-            negative_square,
-        ] = sums;
-        Self {
-            events,
-            positives,
-            positive_importance,
-            negative_importance,
-            loss,
-            predicted,
-            square_loss,
-            square_loss_square,
-            positive_square,
-            negative_square,
-        }
-    }
-
-    fn push(&mut self, probability: f64, loss: f64, label: bool, units: u64) {
-        let importance = fixed::importance_of(units);
-        let weighted_loss = importance * loss;
-        let square = fixed::square_units(importance * importance);
-        self.events = self.events.saturating_add(1);
-        self.loss += fixed::loss_units(loss, units);
-        self.predicted += fixed::probability_units(probability, units);
-        self.square_loss += fixed::square_units(importance * weighted_loss);
-        self.square_loss_square += fixed::square_units(weighted_loss * weighted_loss);
-        if label {
-            self.positives = self.positives.saturating_add(1);
-            self.positive_importance += units;
-            self.positive_square += square;
-        } else {
-            self.negative_importance += units;
-            self.negative_square += square;
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.events = self.events.saturating_add(other.events);
-        self.positives = self.positives.saturating_add(other.positives);
-        self.positive_importance += other.positive_importance;
-        self.negative_importance += other.negative_importance;
-        self.loss += other.loss;
-        self.predicted += other.predicted;
-        self.square_loss += other.square_loss;
-        self.square_loss_square += other.square_loss_square;
-        self.positive_square += other.positive_square;
-        self.negative_square += other.negative_square;
-    }
-
-    fn importance_units(&self) -> u64 {
-        self.positive_importance + self.negative_importance
-    }
-
-    fn sums(&self) -> [u128; 6] {
-        [
-            self.loss,
-            self.predicted,
-            self.square_loss,
-            self.square_loss_square,
-            self.positive_square,
-            self.negative_square,
-        ]
-    }
-
-    fn check_room(&self, units: u64) -> Result<(), MetricsError> {
-        let total = self.importance_units().checked_add(units);
-        match total {
-            Some(total) if total < fixed::MAX_TOTAL_UNITS => Ok(()),
-            _ => Err(MetricsError::TooMuchImportance),
-        }
-    }
 }
 
 fn ratio(numerator: f64, denominator: f64) -> Option<f64> {

@@ -1,9 +1,10 @@
 //! Metrics as plain numbers, for a checkpoint.
 
+use super::Metrics;
 use super::error::MetricsError;
 use super::fixed;
 use super::histogram::Bin;
-use super::{Metrics, Totals};
+use super::totals::Totals;
 
 /// The whole state of [`Metrics`] as plain numbers, for a checkpoint.
 ///

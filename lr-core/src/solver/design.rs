@@ -1,7 +1,11 @@
 //! The batch as the solver wants it: occurring columns only, the frequent ones first, in chunks.
 
+mod columns;
+mod head;
+
 use std::ops::Range;
 
+pub(super) use self::columns::Columns;
 use super::batch::LabeledBatch;
 
 /// Fewest entries of a chunk for each column, so that adding up chunks costs little.
@@ -108,35 +112,6 @@ impl Design {
         full
     }
 
-    /// The rows and values of each column.
-    pub(super) fn by_column(&self) -> Columns {
-        let mut starts = vec![0_usize; self.positions.len() + 1];
-        for &column in &self.columns {
-            starts[column as usize + 1] += 1;
-        }
-        for column in 1..starts.len() {
-            starts[column] += starts[column - 1];
-        }
-        let mut next = starts.clone();
-        let mut rows = vec![0_usize; self.columns.len()];
-        let mut values = vec![1.0_f32; self.columns.len()];
-        for row in 0..self.rows() {
-            for entry in self.entries(row) {
-                let slot = &mut next[self.columns[entry] as usize];
-                rows[*slot] = row;
-                if let Values::Stored(stored) = &self.values {
-                    values[*slot] = stored[entry];
-                }
-                *slot += 1;
-            }
-        }
-        Columns {
-            starts,
-            rows,
-            values,
-        }
-    }
-
     /// Number of entries of all rows.
     pub(super) fn entries_total(&self) -> usize {
         self.columns.len()
@@ -215,74 +190,6 @@ impl Design {
                 self.scatter(row, residual, sums);
             }
         })
-    }
-
-    /// Lower triangle of `Xᵀ diag(d) X` for the first columns and, as its last row, the bias.
-    ///
-    /// Threads share out the rows of the triangle and each adds in the order of the batch.
-    pub(super) fn head_block(&self, curvatures: &[f64], columns: usize) -> Vec<Vec<f64>> {
-        let mut block: Vec<Vec<f64>> = (1..=columns).map(|length| vec![0.0; length]).collect();
-        let threads = self.threads.min(MAX_CHUNKS);
-        let mut shares: Vec<Vec<&mut Vec<f64>>> = (0..threads).map(|_| Vec::new()).collect();
-        for (row, sums) in block.iter_mut().enumerate() {
-            shares[row % threads].push(sums);
-        }
-        if threads == 1 {
-            shares
-                .iter_mut()
-                .for_each(|share| self.add_head(curvatures, columns, (0, 1), share));
-        } else {
-            std::thread::scope(|scope| {
-                for (first, share) in shares.iter_mut().enumerate() {
-                    let part = (first, threads);
-                    scope.spawn(move || self.add_head(curvatures, columns, part, share));
-                }
-            });
-        }
-        let with_bias = self.transposed(curvatures);
-        let mut last = with_bias[..columns].to_vec();
-        last.extend(with_bias.last());
-        block.push(last);
-        block
-    }
-
-    /// Adds to the rows `first`, `first + step`, … of the triangle.
-    fn add_head(
-        &self,
-        curvatures: &[f64],
-        columns: usize,
-        (first, step): (usize, usize),
-        sums: &mut [&mut Vec<f64>],
-    ) {
-        for (row, &curvature) in curvatures.iter().enumerate() {
-            let entries = self.entries(row);
-            let all = &self.columns[entries.clone()];
-            let head = &all[..all.partition_point(|&column| (column as usize) < columns)];
-            let values = match &self.values {
-                Values::Ones => None,
-                Values::Stored(values) => Some(&values[entries]),
-            };
-            for (i, &column) in head.iter().enumerate() {
-                let column = column as usize;
-                if column % step != first {
-                    continue;
-                }
-                let sums = &mut sums[column / step];
-                match values {
-                    None => {
-                        for &other in &head[..=i] {
-                            sums[other as usize] += curvature;
-                        }
-                    }
-                    Some(values) => {
-                        let scaled = curvature * f64::from(values[i]);
-                        for (&other, &value) in head[..=i].iter().zip(values) {
-                            sums[other as usize] += scaled * f64::from(value);
-                        }
-                    }
-                }
-            }
-        }
     }
 
     /// Runs a function over chunks of rows on the threads and adds what they return in a tree.
@@ -364,25 +271,6 @@ impl Design {
 
     fn entries(&self, row: usize) -> Range<usize> {
         self.starts[row]..self.starts[row + 1]
-    }
-}
-
-/// A design matrix by column.
-#[derive(Debug)]
-pub(super) struct Columns {
-    starts: Vec<usize>,
-    rows: Vec<usize>,
-    values: Vec<f32>,
-}
-
-impl Columns {
-    /// Row and value of each entry of a column.
-    pub(super) fn entries(&self, column: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
-        let range = self.starts[column]..self.starts[column + 1];
-        self.rows[range.clone()]
-            .iter()
-            .zip(&self.values[range])
-            .map(|(&row, &v)| (row, v.into()))
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) fn minimize(config: &SolverConfig, design: &Design, start: Vec<f64>) 
     let mut first_norm = None;
     let mut earlier: Option<Preconditioner> = None;
     let penalty = penalty_diagonal(config, design);
-    for newton_steps in 0.. {
+    let mut newton_steps = 0;
+    loop {
         let loss_gradient = design.transposed(&point.at.residuals);
         let gap = duality_gap(
             config,
@@ -66,6 +67,7 @@ pub(super) fn minimize(config: &SolverConfig, design: &Design, start: Vec<f64>) 
             products += used;
             point.step(config, design, &direction, dot(&slope, &direction))
         };
+        newton_steps += usize::from(next.is_some());
         match next {
             Some(next) => point = next,
             None => {
@@ -84,5 +86,4 @@ pub(super) fn minimize(config: &SolverConfig, design: &Design, start: Vec<f64>) 
             }
         }
     }
-    unreachable!("the loop ends at max_iterations")
 }

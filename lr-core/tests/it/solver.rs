@@ -456,4 +456,35 @@ proptest! {
         prop_assert!(solution.converged, "{solution:?}");
         prop_assert!(solution.weights.iter().all(|weight| weight.is_finite()));
     }
+
+    #[test]
+    fn no_extreme_value_panics(
+        entries in prop::collection::vec(
+            (0_usize..6, 0_usize..3, prop::sample::select(vec![f32::MAX, -f32::MAX, 1e-45, 1.0])),
+            0..12,
+        ),
+        labels in prop::collection::vec(any::<bool>(), 6),
+        importances in prop::collection::vec(
+            prop::sample::select(vec![0.0, 1e-45, 1.0, f32::MAX]), 6,
+        ),
+        l1 in prop::sample::select(vec![0.0, 1e-300, 1.0, 1e300]),
+        l2 in prop::sample::select(vec![0.0, 1e-300, 1.0, 1e300]),
+        bias in prop::sample::select(vec![BiasTerm::Free, BiasTerm::Penalized, BiasTerm::Absent]),
+    ) {
+        let mut rows = TriMatI::<f32, u32>::new((6, 3));
+        for (row, column, value) in entries {
+            rows.add_triplet(row, column, value);
+        }
+        let rows: CsMatI<f32, u32, usize> = rows.to_csr();
+        // Values of one entry add up, beyond f32 in places; such a batch is refused.
+        let Ok(batch) = LabeledBatch::new(rows.view(), &labels, Some(&importances)) else {
+            return Ok(());
+        };
+        let config = SolverConfig::default().l1(l1).l2(l2).bias(bias).max_iterations(20);
+        let Ok(solver) = ExactSolver::new(config) else { return Ok(()) };
+        if let Ok(solution) = solver.solve(&batch) {
+            let converged = solution.duality_gap <= 1e-9 * solution.objective;
+            prop_assert_eq!(solution.converged, converged);
+        }
+    }
 }
