@@ -168,9 +168,7 @@ impl Encoder {
                 }
             })?;
         }
-        if !keys.is_sorted() {
-            keys.sort_unstable();
-        }
+        sort(keys);
         row.columns = compiled.owners.len();
         fill(spec, keys, values, row);
         for (count, pending) in self.counts.iter_mut().zip(&self.pending) {
@@ -189,6 +187,26 @@ impl Encoder {
     /// Sets all counts to 0.
     pub fn reset_counts(&mut self) {
         self.counts.fill(FeatureCounts::default());
+    }
+}
+
+/// Sorts keys that are nearly in order: only features of several values leave any out of place.
+fn sort(keys: &mut [u64]) {
+    // Insertion takes one step for each pair out of order; a general sort takes over when there are
+    // many.
+    let mut steps = 4 * keys.len();
+    for i in 1..keys.len() {
+        let key = keys[i];
+        let mut at = i;
+        while at > 0 && keys[at - 1] > key {
+            keys[at] = keys[at - 1];
+            at -= 1;
+        }
+        keys[at] = key;
+        steps = steps.saturating_sub(i - at);
+        if steps == 0 {
+            return keys.sort_unstable();
+        }
     }
 }
 

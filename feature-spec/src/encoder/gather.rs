@@ -353,7 +353,7 @@ impl Found {
         let row = &mut self.counters[start..];
         let (mut next, mut wrong) = (0, None);
         let found = record.counters(history.owner, &history.group, key, &mut |name, number| {
-            // Counters mostly come in the order of the spec.
+            // Both are mostly in order of name.
             let names = &history.counters;
             let at = match names.get(next) {
                 Some(known) if known == name => Some(next),

@@ -129,6 +129,23 @@ pub(super) enum MetricPlan {
     },
 }
 
+impl MetricPlan {
+    fn renumber(&mut self, history: usize, places: &[Vec<usize>]) {
+        match self {
+            Self::Counter(counter) => *counter = places[history][*counter],
+            Self::Share(counter, all, whole) => {
+                *counter = places[history][*counter];
+                *whole = places[*all][*whole];
+            }
+            Self::Rate { rate, per, .. } => {
+                *rate = places[history][*rate];
+                *per = places[history][*per];
+            }
+            Self::Recency { .. } => {}
+        }
+    }
+}
+
 impl Plan {
     pub(super) fn new(spec: &FeatureSpec) -> Self {
         let compiled = spec.compiled();
@@ -137,7 +154,43 @@ impl Plan {
             let planned = plan.feature(index, feature, &compiled.declaration);
             plan.features.push(planned);
         }
+        plan.sort_counters();
         plan
+    }
+
+    /// Puts the counters of every history in order of name, which is the order that events have
+    /// them in, so that reading them is a walk along both.
+    fn sort_counters(&mut self) {
+        let places: Vec<Vec<usize>> = self
+            .histories
+            .iter_mut()
+            .map(|history| {
+                let mut sorted = history.counters.clone();
+                sorted.sort_unstable();
+                let place = |name| sorted.iter().position(|s| s == name).unwrap_or(0);
+                let places = history.counters.iter().map(place).collect();
+                history.counters = sorted;
+                places
+            })
+            .collect();
+        for list in &mut self.lists {
+            if let ListSource::HistoryBucket {
+                history, metric, ..
+            } = &mut list.source
+            {
+                metric.renumber(*history, &places);
+            }
+        }
+        for feature in &mut self.features {
+            if let MeasurePlan::History {
+                history, metrics, ..
+            } = &mut feature.measure
+            {
+                for metric in metrics {
+                    metric.renumber(*history, &places);
+                }
+            }
+        }
     }
 
     fn feature(&mut self, index: usize, feature: &Feature, spec: &Declaration) -> FeaturePlan {
