@@ -177,3 +177,41 @@ fn drift_between_two_days_names_features() {
     assert!(text.starts_with("2 positions compared"), "{text}");
     assert!(text.contains("watched"), "{text}");
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn the_parquet_list_says_what_the_csv_list_says() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+
+    let folder = stream();
+    let folder = folder.path();
+    population::run(&config(folder, "all.zpop"), Progress::silent()).unwrap();
+    let spec = population::load_spec(&folder.join("spec.toml"), None).unwrap();
+    let found = population::read(&folder.join("all.zpop"), &spec).unwrap();
+    population::list(&folder.join("list.parquet"), &spec, &found).unwrap();
+    population::list(&folder.join("list.csv"), &spec, &found).unwrap();
+    let file = std::fs::File::open(folder.join("list.parquet")).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let mut text = String::from("position,feature,rows,nonzeros,mean,std_dev\n");
+    for row in reader.get_row_iter(None).unwrap() {
+        let row = row.unwrap();
+        let whole = |at| row.get_long(at).unwrap();
+        let real = |at| row.get_double(at).unwrap();
+        let name = row.get_string(1).unwrap();
+        writeln!(
+            text,
+            "{},{name},{},{},{},{}",
+            whole(0),
+            whole(2),
+            whole(3),
+            real(4),
+            real(5)
+        )
+        .unwrap();
+    }
+    assert_eq!(
+        text,
+        std::fs::read_to_string(folder.join("list.csv")).unwrap()
+    );
+}
