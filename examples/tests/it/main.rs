@@ -9,6 +9,7 @@ mod mapping;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod population;
+mod registry;
 mod simulate;
 mod table;
 mod train;

@@ -85,18 +85,23 @@ pub(crate) fn test_in_virtual_time(body: impl Future<Output = ()>) {
         .block_on(body);
 }
 
-/// Every kind of store that needs no server, with a fresh root in each.
+/// Every kind of store that needs no server, and an S3 server where the environment names one,
+/// with a fresh root in each.
 pub(crate) fn stores() -> Vec<(Arc<dyn ObjectStore>, Path)> {
     let folder = tempfile::tempdir().unwrap().keep();
     let (local, root) = Location::parse(folder.to_str().unwrap())
         .unwrap()
         .into_parts();
     let wrapped = PrefixStore::new(InMemory::new(), "below");
-    vec![
+    #[allow(unused_mut)]
+    let mut stores: Vec<(Arc<dyn ObjectStore>, Path)> = vec![
         (Arc::new(InMemory::new()), Path::from("root")),
         (local, root),
         (Arc::new(wrapped), Path::from("root/deeper")),
-    ]
+    ];
+    #[cfg(feature = "aws")]
+    stores.extend(crate::s3::server());
+    stores
 }
 
 /// Two hashtags by plays of the user, z-scored with M = 10, D = 5, and the user's location.

@@ -13,6 +13,8 @@ mod model_file;
 mod publish;
 mod readers;
 mod registry;
+#[cfg(feature = "aws")]
+mod s3;
 mod serving;
 mod unfit;
 mod watcher;
