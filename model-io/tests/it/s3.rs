@@ -234,6 +234,7 @@ async fn under_every_fault(
         client(&endpoint, Duration::from_secs(30)),
         client(&proxy.address, Duration::from_secs(1)),
     );
+    let mut cases = 0;
     for fault in FAULTS {
         for at in 0.. {
             let root = fresh_root();
@@ -256,8 +257,11 @@ async fn under_every_fault(
                 "{fault:?} at {at}: {:?}",
                 report.problems
             );
+            cases += 1;
         }
     }
+    assert!(cases >= 5 * FAULTS.len(), "only {cases} cases");
+    println!("{cases} cases");
 }
 
 #[test]
