@@ -1,4 +1,4 @@
-//! The main job on a made-up log: simulate, vocabulary, event_gen and train, one after the other.
+//! The main job on a made-up log: simulate, vocabulary, `event_gen` and train, one after the other.
 
 mod truth;
 

@@ -23,3 +23,7 @@ pub mod numerics {}
 /// For whoever is on call.
 #[doc = include_str!("../../docs/operations.md")]
 pub mod operations {}
+
+/// Every key of a spec.
+#[doc = include_str!("../../docs/spec-reference.md")]
+pub mod spec_reference {}

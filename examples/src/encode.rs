@@ -44,6 +44,7 @@ pub struct EncodedEvent<'a> {
 
 /// What a block yields, in order.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a line is one or the other")]
 pub enum Encoded<'a> {
     /// An event to learn from.
     Event(EncodedEvent<'a>),
