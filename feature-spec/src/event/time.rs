@@ -10,6 +10,10 @@ use super::EventError;
 
 /// Milliseconds in a day.
 const DAY: i64 = 86_400_000;
+/// 0000-01-01T00:00:00.000Z.
+const FIRST: i64 = -62_167_219_200_000;
+/// 9999-12-31T23:59:59.999Z.
+const LAST: i64 = 253_402_300_799_999;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 ///
@@ -172,7 +176,9 @@ fn parse(text: &[u8]) -> Option<i64> {
         }
         _ => return None,
     };
-    Some(days * DAY + hour * 3_600_000 + (minute - offset) * 60_000 + second * 1_000 + fraction)
+    let ms = days * DAY + hour * 3_600_000 + (minute - offset) * 60_000 + second * 1_000 + fraction;
+    // An offset may lead out of the years that the text form has.
+    (FIRST..=LAST).contains(&ms).then_some(ms)
 }
 
 fn digits(bytes: &[u8]) -> Option<i64> {

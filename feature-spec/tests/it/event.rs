@@ -61,6 +61,29 @@ fn writing_and_reading_gives_the_same_event_and_the_same_bytes() {
     );
 }
 
+/// The nearest `f64` is read: an event that was written and read again is the same to the bit.
+#[test]
+fn numbers_are_read_exactly() {
+    for value in [
+        1_055_555_555_555_144_724.0,
+        1e23,
+        8.41e21,
+        2.0_f64.powi(-1074),
+        49.9,
+        -0.0,
+    ] {
+        let mut event = Event::new("e", Time::default());
+        event.user.numbers.insert("x", value);
+        let text = event.to_json();
+        let read = Event::from_json(text.as_bytes()).unwrap();
+        assert_eq!(
+            read.user.numbers.get("x").map(f64::to_bits),
+            Some(value.to_bits()),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn rejections_name_the_event_the_key_and_the_value() {
     let cases = [
@@ -147,6 +170,8 @@ fn times_are_exact_at_the_edges() {
         "2022-05-04T10:00:00.Z",
         "2022-05-04T10:00:00.0123456789Z",
         "２022-05-04T10:00:00Z",
+        "0000-01-01T00:00:00+00:01",
+        "9999-12-31T23:59:00-00:01",
     ] {
         assert!(bad.parse::<Time>().is_err(), "{bad}");
     }
