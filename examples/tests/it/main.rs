@@ -4,6 +4,7 @@
 
 mod event_files;
 mod event_gen;
+mod kuairand;
 mod log;
 mod mapping;
 #[cfg(feature = "parquet")]
