@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use serde::Serialize;
 
-use crate::spec::{FeatureSpec, slot_meanings};
+use crate::spec::{FeatureSpec, Meaning};
 
 /// No column.
 const NONE: u32 = u32::MAX;
@@ -224,20 +224,26 @@ impl PositionMap {
         type Meanings = HashMap<([u8; 16], String, u32), u32, BuildHasherDefault<DefaultHasher>>;
         let meanings = |spec: &FeatureSpec| {
             let compiled = spec.compiled();
-            let mut slots: Vec<_> = compiled
+            let meanings: Vec<_> = compiled
                 .features
                 .iter()
-                .flat_map(|f| slot_meanings(&compiled.declaration, f))
+                .map(|f| Meaning::new(&compiled.declaration, f))
                 .collect();
-            slots.sort_unstable_by_key(|s| s.0);
             // Positions of one meaning (a feature declared twice, places kept for values) are told
             // apart by their order.
             let mut seen: HashMap<([u8; 16], String), u32, BuildHasherDefault<DefaultHasher>> =
                 HashMap::default();
-            let mut list = Vec::with_capacity(slots.len());
-            for (column, digest, text) in slots {
-                let nth = seen.entry((digest, text.clone())).or_default();
-                list.push(((digest, text, *nth), column));
+            let mut list = Vec::new();
+            for (column, owner) in (0_u32..).zip(&compiled.owners) {
+                let Some(meaning) = meanings.get(*owner as usize) else {
+                    continue;
+                };
+                let Some(slot) = meaning.feature.slot_of(column) else {
+                    continue;
+                };
+                let text = meaning.of(slot);
+                let nth = seen.entry((meaning.common, text.clone())).or_default();
+                list.push(((meaning.common, text, *nth), column));
                 *nth += 1;
             }
             list

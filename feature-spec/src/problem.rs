@@ -113,12 +113,17 @@ impl Problems {
         self.found.is_empty()
     }
 
+    /// Whether no more problems are kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() >= MAX_PROBLEMS
+    }
+
     pub(crate) fn file_name(&self, span: Span) -> &str {
         self.files.get(span.file).map_or("", |f| f.0.as_str())
     }
 
     pub(crate) fn add(&mut self, span: Span, path: &str, message: String, help: Option<String>) {
-        if self.found.len() >= MAX_PROBLEMS
+        if self.is_full()
             || self
                 .found
                 .iter()

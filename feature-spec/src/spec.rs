@@ -16,7 +16,7 @@ use crate::problem::SpecError;
 use crate::schema::{self, model::Declaration};
 
 pub use describe::Listed;
-pub(crate) use fingerprint::slot_meanings;
+pub(crate) use fingerprint::Meaning;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub(crate) use layout::Feature;
 use options::Directory;
@@ -324,8 +324,8 @@ impl FeatureSpec {
             })
             .collect();
         let cohorts = Cohorts::new(index, vec![Membership::Every; 3]).map_err(|e| invalid(&e))?;
-        let fingerprint = fingerprint::meaning(&declaration, &features);
-        let scaling_fingerprint = fingerprint::scaling(&declaration, &features);
+        let fingerprint = fingerprint::meaning(&declaration, &features, &owners);
+        let scaling_fingerprint = fingerprint::scaling(&declaration, &features, &owners);
         let canonical = canonical::write(&declaration, &features);
         Ok(Self(Arc::new(Compiled {
             declaration,

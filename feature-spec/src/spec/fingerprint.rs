@@ -85,13 +85,21 @@ impl<'de> Deserialize<'de> for Fingerprint {
 }
 
 /// Hashes the meaning of every column, in order of column.
-pub(super) fn meaning(spec: &Declaration, features: &[Feature]) -> Fingerprint {
+pub(super) fn meaning(spec: &Declaration, features: &[Feature], owners: &[u32]) -> Fingerprint {
     let mut hasher = Sha256::new();
     hasher.update(b"feature-spec meaning 1\n");
     hasher.update(format!("{} {}\n", spec.dimension, layout(spec)));
-    for (column, digest, rest) in slots(spec, features) {
+    let meanings: Vec<_> = features.iter().map(|f| Meaning::new(spec, f)).collect();
+    for (column, owner) in (0_u32..).zip(owners) {
+        let Some(meaning) = meanings.get(*owner as usize) else {
+            continue;
+        };
+        let Some(slot) = meaning.feature.slot_of(column) else {
+            continue;
+        };
+        let rest = meaning.of(slot);
         hasher.update(column.to_le_bytes());
-        hasher.update(digest);
+        hasher.update(meaning.common);
         hasher.update((rest.len() as u64).to_le_bytes());
         hasher.update(rest);
     }
@@ -99,35 +107,32 @@ pub(super) fn meaning(spec: &Declaration, features: &[Feature]) -> Fingerprint {
 }
 
 /// Hashes how every column is scaled, in order of column.
-pub(super) fn scaling(spec: &Declaration, features: &[Feature]) -> Fingerprint {
+pub(super) fn scaling(spec: &Declaration, features: &[Feature], owners: &[u32]) -> Fingerprint {
     let mut hasher = Sha256::new();
     hasher.update(b"feature-spec scaling 1\n");
     hasher.update(format!("{} {}\n", spec.dimension, layout(spec)));
     for kind in spec.population {
         hasher.update(format!("{}\n", kind.as_str()));
     }
-    let mut columns = Vec::new();
-    for feature in features {
-        let texts: Vec<_> = feature
-            .declaration
-            .policies
-            .iter()
-            .map(policy_text)
-            .collect();
-        for slot in 0..feature.slots() {
-            let (_, metric, _) = feature.parts(slot);
-            let text = texts.get(metric as usize).or(texts.first());
-            columns.push((
-                feature.column(slot),
-                feature.declaration.vector,
-                text.cloned(),
-            ));
-        }
-    }
-    columns.sort_unstable_by_key(|c| c.0);
-    for (column, vector, text) in columns {
+    let texts: Vec<Vec<String>> = features
+        .iter()
+        .map(|f| f.declaration.policies.iter().map(policy_text).collect())
+        .collect();
+    for (column, owner) in (0_u32..).zip(owners) {
+        let Some(feature) = features.get(*owner as usize) else {
+            continue;
+        };
+        let Some(slot) = feature.slot_of(column) else {
+            continue;
+        };
+        let (_, metric, _) = feature.parts(slot);
+        let texts = &texts[*owner as usize];
+        let text = texts
+            .get(metric as usize)
+            .or(texts.first())
+            .map_or("", String::as_str);
         hasher.update(column.to_le_bytes());
-        hasher.update(format!("{vector} {}\n", text.unwrap_or_default()));
+        hasher.update(format!("{} {text}\n", feature.declaration.vector));
     }
     Fingerprint(hasher.finalize().into())
 }
@@ -139,96 +144,80 @@ fn layout(spec: &Declaration) -> &'static str {
     }
 }
 
-/// Column, digest of what its feature's slots have in common, and what is its own.
-fn slots(spec: &Declaration, features: &[Feature]) -> Vec<(u32, [u8; 16], String)> {
-    let mut all = Vec::new();
-    for feature in features {
-        for (column, digest, rest) in slot_meanings(spec, feature) {
-            all.push((column, digest, rest));
-        }
-    }
-    all.sort_unstable_by_key(|s| s.0);
-    all
+/// What the slots of a feature mean: two slots of two specs mean the same exactly if `common` and
+/// [`Meaning::of`] are the same.
+pub(crate) struct Meaning<'f> {
+    pub(crate) feature: &'f Feature,
+    /// Digest of what all slots have in common: vector, terms, history.
+    pub(crate) common: [u8; 16],
+    metrics: Vec<String>,
+    /// Digest of the vocabulary as a set, where slots of unknown values depend on it.
+    vocabulary: String,
 }
 
-/// The meaning of each slot of a feature: equal in two specs exactly if the slots mean the same.
-pub(crate) fn slot_meanings(
-    spec: &Declaration,
-    feature: &Feature,
-) -> impl Iterator<Item = (u32, [u8; 16], String)> {
-    let declaration = &feature.declaration;
-    let mut common = format!("{}\n", declaration.vector);
-    for term in &declaration.terms {
-        term_text(&mut common, term, spec);
+impl<'f> Meaning<'f> {
+    pub(crate) fn new(spec: &Declaration, feature: &'f Feature) -> Self {
+        let declaration = &feature.declaration;
+        let mut text = format!("{}\n", declaration.vector);
+        for term in &declaration.terms {
+            term_text(&mut text, term, spec);
+        }
+        let metrics = match &declaration.measure {
+            Measure::Indicator => vec!["one".to_owned()],
+            Measure::Number {
+                owner,
+                name,
+                boolean,
+                absent_value,
+            } => {
+                vec![format!(
+                    "number {owner} {name:?} {boolean} {}",
+                    bits(*absent_value)
+                )]
+            }
+            Measure::History { source, metrics } => {
+                history_text(&mut text, source, spec);
+                metrics.iter().map(|m| metric_text(&m.kind)).collect()
+            }
+        };
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        let mut common = [0; 16];
+        common.copy_from_slice(&digest[..16]);
+        Self {
+            feature,
+            common,
+            metrics,
+            vocabulary: unknown_digest(feature),
+        }
     }
-    let metrics: Vec<String> = match &declaration.measure {
-        Measure::Indicator => vec!["one".to_owned()],
-        Measure::Number {
-            owner,
-            name,
-            boolean,
-            absent_value,
-        } => {
-            vec![format!(
-                "number {owner} {name:?} {boolean} {}",
-                bits(*absent_value)
-            )]
-        }
-        Measure::History { source, metrics } => {
-            history_text(&mut common, source, spec);
-            metrics.iter().map(|m| metric_text(&m.kind)).collect()
-        }
-    };
-    let digest: [u8; 32] = Sha256::digest(common.as_bytes()).into();
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest[..16]);
-    let values = feature.vocabulary.as_ref();
-    let vocabulary_digest = match declaration.mapping {
-        Mapping::Vocabulary {
-            unknown: Unknown::Other | Unknown::Hash { .. },
+
+    /// What is a slot's own: value, metric, bucket.
+    pub(crate) fn of(&self, slot: u32) -> String {
+        let Self {
+            feature,
+            vocabulary,
             ..
-        } => {
-            let mut sorted: Vec<&str> = values.map_or_else(Vec::new, |v| v.iter().collect());
-            sorted.sort_unstable();
-            let mut hasher = Sha256::new();
-            for value in sorted {
-                hasher.update((value.len() as u64).to_le_bytes());
-                hasher.update(value);
-            }
-            Fingerprint(hasher.finalize().into()).to_string()
-        }
-        _ => String::new(),
-    };
-    (0..feature.slots()).map(move |slot| {
+        } = self;
         let (category, metric, bucket) = feature.parts(slot);
-        let mut text = match &declaration.mapping {
-            Mapping::Direct => String::new(),
-            Mapping::Hash { size, seed } => format!("hash {size} {seed} {category}"),
-            Mapping::Vocabulary { .. } | Mapping::BuiltIn
-                if values.is_some_and(|v| category < v.len()) =>
-            {
-                format!("value {}", values.map_or("", |v| v.value(category)))
-            }
-            Mapping::Vocabulary {
-                unknown: Unknown::Other,
-                ..
-            } if category == feature.unknown_at => {
-                format!("unknown {vocabulary_digest}")
-            }
-            Mapping::Vocabulary {
-                unknown: Unknown::Hash { size, seed },
-                ..
-            } if category >= feature.unknown_at => {
-                format!(
-                    "unknown {vocabulary_digest} {size} {seed} {}",
-                    category - feature.unknown_at
-                )
+        let values = feature.vocabulary.as_ref().filter(|v| category < v.len());
+        let mut text = match (&feature.declaration.mapping, values) {
+            (Mapping::Direct, _) => String::new(),
+            (Mapping::Hash { size, seed }, _) => format!("hash {size} {seed} {category}"),
+            (_, Some(values)) => format!("value {}", values.value(category)),
+            (Mapping::Vocabulary { unknown, .. }, _) if category >= feature.unknown_at => {
+                match unknown {
+                    Unknown::Hash { size, seed } => {
+                        let slot = category - feature.unknown_at;
+                        format!("unknown {vocabulary} {size} {seed} {slot}")
+                    }
+                    _ => format!("unknown {vocabulary}"),
+                }
             }
             _ => "kept".to_owned(),
         };
         text.push('\0');
-        text.push_str(metrics.get(metric as usize).map_or("", String::as_str));
-        if let Some(buckets) = &declaration.buckets {
+        text.push_str(self.metrics.get(metric as usize).map_or("", String::as_str));
+        if let Some(buckets) = &feature.declaration.buckets {
             let edge = |i: Option<u32>| {
                 i.and_then(|i| buckets.0.get(i as usize))
                     .map_or_else(String::new, |e| bits(*e))
@@ -240,8 +229,29 @@ pub(crate) fn slot_meanings(
                 edge(Some(bucket))
             );
         }
-        (feature.column(slot), short, text)
-    })
+        text
+    }
+}
+
+fn unknown_digest(feature: &Feature) -> String {
+    let (
+        Mapping::Vocabulary {
+            unknown: Unknown::Other | Unknown::Hash { .. },
+            ..
+        },
+        Some(values),
+    ) = (&feature.declaration.mapping, &feature.vocabulary)
+    else {
+        return String::new();
+    };
+    let mut sorted: Vec<&str> = values.iter().collect();
+    sorted.sort_unstable();
+    let mut hasher = Sha256::new();
+    for value in sorted {
+        hasher.update((value.len() as u64).to_le_bytes());
+        hasher.update(value);
+    }
+    Fingerprint(hasher.finalize().into()).to_string()
 }
 
 fn term_text(out: &mut String, term: &Term, spec: &Declaration) {

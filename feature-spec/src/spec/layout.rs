@@ -170,6 +170,9 @@ pub(super) fn lay_out(
     let mut next = [0_u32; 3];
     let mut whole = true;
     for declaration in &spec.features {
+        if problems.is_full() {
+            return None; // more features would only cost time
+        }
         let Some(mut feature) = Feature::new(declaration, spec) else {
             whole = false;
             continue;
