@@ -1,10 +1,10 @@
 //! Reading the inputs of a spec from one event, each once.
 
+use super::names::{Names, Stop};
 use super::plan::{List, ListSource, MetricPlan, Plan};
 use super::{EncodeError, Record, combine};
 use crate::event::Time;
 use crate::hash::xxh64;
-use crate::owner::Owner;
 use crate::schema::model::{Buckets, Combine};
 use crate::spec::Compiled;
 
@@ -45,13 +45,6 @@ pub(super) struct FoundRow {
     /// Place of the value in its list.
     pub(super) value: u32,
     last: Option<i64>,
-}
-
-/// What stopped the reading of a list.
-enum Stop {
-    TooMany(usize),
-    Counter(usize, f64),
-    Future(usize, i64),
 }
 
 impl Gathered {
@@ -380,79 +373,5 @@ impl Found {
             }
         }
         Ok(())
-    }
-}
-
-impl Stop {
-    fn of(self, history: usize) -> Self {
-        match self {
-            Self::TooMany(limit) => Self::TooMany(limit),
-            Self::Counter(_, value) => Self::Counter(history, value),
-            Self::Future(_, last) => Self::Future(history, last),
-        }
-    }
-}
-
-/// Names of features and of the event, for errors.
-struct Names<'n> {
-    compiled: &'n Compiled,
-    event_id: &'n str,
-}
-
-impl Names<'_> {
-    fn feature(&self, index: usize) -> String {
-        self.compiled
-            .features
-            .get(index)
-            .map_or_else(String::new, |f| {
-                format!("{}/{}", f.declaration.vector, f.declaration.name)
-            })
-    }
-
-    fn value(&self, feature: usize, value: f64, expected: &'static str) -> EncodeError {
-        let event_id = self.event_id.to_owned();
-        EncodeError::Value {
-            event_id,
-            feature: self.feature(feature),
-            value,
-            expected,
-        }
-    }
-
-    fn wrong_type(
-        &self,
-        feature: usize,
-        owner: Owner,
-        name: &str,
-        value: String,
-        expected: &'static str,
-    ) -> EncodeError {
-        EncodeError::WrongType {
-            event_id: self.event_id.to_owned(),
-            feature: self.feature(feature),
-            input: format!("{owner}.{name}"),
-            value: value.chars().take(80).collect(),
-            expected,
-        }
-    }
-
-    fn stopped(&self, feature: usize, plan: &Plan, stop: Stop, time: Time) -> EncodeError {
-        let of = |history: usize| plan.histories.get(history).map_or(feature, |h| h.feature);
-        match stop {
-            Stop::TooMany(limit) => EncodeError::TooMany {
-                event_id: self.event_id.to_owned(),
-                feature: self.feature(feature),
-                limit,
-            },
-            Stop::Counter(history, value) => {
-                self.value(of(history), value, "a finite number from 0")
-            }
-            Stop::Future(history, last) => EncodeError::Future {
-                event_id: self.event_id.to_owned(),
-                feature: self.feature(of(history)),
-                last: Time::from_milliseconds(last),
-                time,
-            },
-        }
     }
 }

@@ -1,18 +1,20 @@
 //! Reading an event from JSON, in one pass, with a key path in every error.
 
+mod history;
+mod values;
+
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use super::snapshot::{Entry, Group};
 use super::text::Text;
 use super::time::shorten;
-use super::{
-    Attributes, Context, Entity, Event, EventError, HistorySnapshot, Numbers, Time, Values,
-};
+use super::{Attributes, Context, Entity, Event, EventError, HistorySnapshot, Numbers, Time};
+
+use history::GroupSeed;
+use values::{Attribute, Importance, Label, Number};
 
 pub(super) fn event(json: &[u8]) -> Result<Event<'_>, EventError> {
     let mut path = Path::default();
@@ -326,92 +328,6 @@ fn lay_out(history: &mut HistorySnapshot<'_>) {
     }
 }
 
-struct GroupSeed<'p, 'h, 'de> {
-    history: &'h mut HistorySnapshot<'de>,
-    path: &'p mut Path,
-}
-
-impl<'de> DeserializeSeed<'de> for GroupSeed<'_, '_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<(), D::Error> {
-        d.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for GroupSeed<'_, '_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of values and their counters")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { history, path } = self;
-        while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
-            let start = history.metrics.len();
-            let seed = CountersSeed {
-                metrics: &mut history.metrics,
-                path: &mut *path,
-            };
-            let last = map
-                .next_value_seed(seed)
-                .inspect_err(|_| path.0.insert(0, shorten(&key)))?;
-            history.entries.push(Entry {
-                key,
-                last,
-                start,
-                end: history.metrics.len(),
-            });
-        }
-        Ok(())
-    }
-}
-
-struct CountersSeed<'p, 'h, 'de> {
-    metrics: &'h mut Vec<(Cow<'de, str>, f64)>,
-    path: &'p mut Path,
-}
-
-impl<'de> DeserializeSeed<'de> for CountersSeed<'_, '_, 'de> {
-    type Value = Option<i64>;
-
-    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Option<i64>, D::Error> {
-        d.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for CountersSeed<'_, '_, 'de> {
-    type Value = Option<i64>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of metrics and numbers")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<i64>, A::Error> {
-        let mut last = None;
-        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            if name == "last" {
-                let value = at(self.path, &name, |_| map.next_value::<i64>())?;
-                if last.replace(value).is_some() {
-                    return Err(A::Error::custom("repeated key \"last\""));
-                }
-                continue;
-            }
-            let value = at(self.path, &name, |_| {
-                let value = map.next_value::<Number>()?.0;
-                if value >= 0.0 {
-                    Ok(value)
-                } else {
-                    Err(A::Error::custom(format_args!("negative counter {value}")))
-                }
-            })?;
-            self.metrics.push((name, value));
-        }
-        Ok(last)
-    }
-}
-
 fn sort_unique<V, E: Error>(list: &mut [(Cow<'_, str>, V)]) -> Result<(), E> {
     if !list.is_sorted_by(|a, b| a.0 < b.0) {
         list.sort_by(|a, b| a.0.cmp(&b.0));
@@ -423,195 +339,6 @@ fn sort_unique<V, E: Error>(list: &mut [(Cow<'_, str>, V)]) -> Result<(), E> {
         }
     }
     Ok(())
-}
-
-/// A finite number, or a boolean as 0 or 1.
-struct Number(f64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(AttributeVisitor {
-            strings: false,
-            numbers: true,
-        })? {
-            Attribute::Number(number) => Ok(Self(number)),
-            Attribute::Values(_) => Err(D::Error::custom("expected a number")),
-        }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(AttributeVisitor {
-            strings: true,
-            numbers: false,
-        })? {
-            Attribute::Values(values) => Ok(values),
-            Attribute::Number(_) => Err(D::Error::custom("expected a string")),
-        }
-    }
-}
-
-enum Attribute<'a> {
-    Values(Values<'a>),
-    Number(f64),
-}
-
-impl<'de> Deserialize<'de> for Attribute<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AttributeVisitor {
-            strings: true,
-            numbers: true,
-        })
-    }
-}
-
-struct AttributeVisitor {
-    strings: bool,
-    numbers: bool,
-}
-
-impl AttributeVisitor {
-    fn number<'de, E: Error>(self, value: f64) -> Result<Attribute<'de>, E> {
-        if self.numbers && value.is_finite() {
-            Ok(Attribute::Number(value))
-        } else {
-            Err(E::invalid_type(serde::de::Unexpected::Float(value), &self))
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for AttributeVisitor {
-    type Value = Attribute<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.strings, self.numbers) {
-            (true, true) => "a string, a list of strings or a number",
-            (true, false) => "a string or a list of strings",
-            _ => "a number",
-        })
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        if self.numbers {
-            Ok(Attribute::Number(f64::from(u8::from(value))))
-        } else {
-            Err(E::invalid_type(serde::de::Unexpected::Bool(value), &self))
-        }
-    }
-
-    #[allow(clippy::cast_precision_loss)] // numbers are f64
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        self.number(value as f64)
-    }
-
-    #[allow(clippy::cast_precision_loss)] // numbers are f64
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        self.number(value as f64)
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        self.number(value)
-    }
-
-    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Self::Value, E> {
-        if self.strings {
-            Ok(Attribute::Values(Values::One(Cow::Borrowed(value))))
-        } else {
-            Err(E::invalid_type(
-                serde::de::Unexpected::Str(&shorten(value)),
-                &self,
-            ))
-        }
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
-        if self.strings {
-            Ok(Attribute::Values(Values::One(Cow::Owned(value.to_owned()))))
-        } else {
-            Err(E::invalid_type(
-                serde::de::Unexpected::Str(&shorten(value)),
-                &self,
-            ))
-        }
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        if !self.strings {
-            return Err(A::Error::invalid_type(serde::de::Unexpected::Seq, &self));
-        }
-        let mut values = Vec::with_capacity(seq.size_hint().unwrap_or(4).min(64));
-        while let Some(Text(value)) = seq.next_element::<Text<'de>>()? {
-            values.push(value);
-        }
-        Ok(Attribute::Values(Values::Many(values)))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Err(A::Error::invalid_type(serde::de::Unexpected::Map, &self))
-    }
-}
-
-struct Label(Option<bool>);
-
-impl<'de> Deserialize<'de> for Label {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LabelVisitor).map(Self)
-    }
-}
-
-struct LabelVisitor;
-
-impl Visitor<'_> for LabelVisitor {
-    type Value = Option<bool>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a label: 0, 1, false, true or null")
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Some(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        match value {
-            0 => Ok(Some(false)),
-            1 => Ok(Some(true)),
-            _ => Err(E::invalid_value(
-                serde::de::Unexpected::Unsigned(value),
-                &self,
-            )),
-        }
-    }
-
-    #[allow(clippy::float_cmp)] // exactly 0 or 1
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        if value == 0.0 || value == 1.0 {
-            Ok(Some(value == 1.0))
-        } else {
-            Err(E::invalid_value(serde::de::Unexpected::Float(value), &self))
-        }
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-}
-
-struct Importance(f32);
-
-impl<'de> Deserialize<'de> for Importance {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = f32::deserialize(deserializer)?;
-        if value >= 0.0 && value.is_finite() {
-            Ok(Self(value))
-        } else {
-            Err(D::Error::custom(format_args!(
-                "importance {value} is not a finite number from 0"
-            )))
-        }
-    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Event<'a> {
