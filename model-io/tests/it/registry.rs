@@ -440,14 +440,21 @@ fn a_layout_can_be_elsewhere() {
     });
 }
 
-/// Without waiting for the disk, which `stores` does.
-fn fast_stores(count: u64) -> [(Arc<dyn ObjectStore>, Path, u64); 2] {
+/// Without waiting for the disk, which `stores` does; and a server that is made for many writers on
+/// one key, where `CTR_TEST_S3_RACES` says that the one of `CTR_TEST_S3_ENDPOINT` is.
+fn fast_stores(count: u64) -> Vec<(Arc<dyn ObjectStore>, Path, u64)> {
     let folder = tempfile::tempdir().unwrap().keep();
     let local = object_store::local::LocalFileSystem::new_with_prefix(folder).unwrap();
-    [
+    #[allow(unused_mut)]
+    let mut stores: Vec<(Arc<dyn ObjectStore>, Path, u64)> = vec![
         (Arc::new(InMemory::new()), Path::from("r"), count),
         (Arc::new(local), Path::from("r"), count / 5),
-    ]
+    ];
+    #[cfg(feature = "aws")]
+    if std::env::var_os("CTR_TEST_S3_RACES").is_some() {
+        stores.extend(crate::s3::server().map(|(store, root)| (store, root, count)));
+    }
+    stores
 }
 
 #[test]

@@ -91,6 +91,20 @@ fn a_file_serves_what_its_snapshot_serves_on_many_threads() {
 }
 
 #[test]
+fn a_warm_predictor_allocates_nothing() {
+    let model = Arc::new(ServingModel::from_snapshot(servable(1, -2.0)).unwrap());
+    let event = Event::from_json(EVENT.as_bytes()).unwrap();
+    let mut predictor = Predictor::new(model);
+    predictor.predict(&event).unwrap();
+    let allocated = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            predictor.predict(&event).unwrap();
+        }
+    });
+    assert_eq!(allocated.count_total, 0);
+}
+
+#[test]
 fn golden_events_are_computed_again_on_loading() {
     let mut snapshot = servable(1, -2.0);
     let model = ServingModel::from_snapshot(snapshot.clone()).unwrap();
