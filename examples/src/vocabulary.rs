@@ -6,9 +6,7 @@
 //! of users and items it knows nothing of plays; from plays it knows those before a stated time
 //! alone, so that no event's features depend on what came after it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use feature_spec::Time;
@@ -241,8 +239,7 @@ fn write(
     kept.sort_unstable_by(|(a, a_count), (b, b_count)| b_count.cmp(a_count).then(a.cmp(b)));
     let mut text = String::new();
     for (value, count) in &kept {
-        // Writing to memory does not fail.
-        let _ = writeln!(text, "{}\t{count}", escape(value));
+        text.push_str(&feature_spec::vocabulary_line(value, *count));
     }
     whole_file::write(&path, text.as_bytes())?;
     Ok(Vocabulary {
@@ -251,14 +248,6 @@ fn write(
         values: kept.len() as u64,
         rare: all - kept.len() as u64,
     })
-}
-
-fn escape(value: &str) -> Cow<'_, str> {
-    if !value.contains(['\\', '\t', '\n', '\r']) {
-        return Cow::Borrowed(value);
-    }
-    let value = value.replace('\\', "\\\\").replace('\t', "\\t");
-    Cow::Owned(value.replace('\n', "\\n").replace('\r', "\\r"))
 }
 
 fn columns<'a>(attributes: impl Iterator<Item = &'a AttributeColumn>) -> Vec<String> {

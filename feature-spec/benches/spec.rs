@@ -2,10 +2,11 @@
 //!
 //! `cargo bench -p feature-spec`. The groups `vocabulary` and `json` hold what was tried besides.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, missing_docs)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -161,6 +162,92 @@ fn encoding(c: &mut Criterion) {
     group.finish();
 }
 
+/// The multiply-and-rotate hash of the Rust compiler, eight bytes at a time.
+#[derive(Default)]
+struct FxHasher(u64);
+
+impl FxHasher {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95);
+    }
+}
+
+impl Hasher for FxHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.add(u64::from_le_bytes(*word));
+        }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        self.add(u64::from_le_bytes(last));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A perfect hash: a displacement for each bucket of about four keys, one probe a lookup (Belazzougui,
+/// Botelho & Dietzfelbinger 2009, "Hash, displace, and compress").
+struct Perfect {
+    displacements: Vec<u32>,
+    keys: Vec<String>,
+}
+
+impl Perfect {
+    fn new(values: Vec<String>) -> Self {
+        let (size, buckets) = (values.len() * 5 / 4, values.len() / 4);
+        let mut groups = vec![Vec::new(); buckets];
+        for value in values {
+            let bucket = Self::hash(&value) as usize % buckets;
+            groups[bucket].push(value);
+        }
+        let mut order: Vec<usize> = (0..buckets).collect();
+        order.sort_by_key(|b| std::cmp::Reverse(groups[*b].len()));
+        let mut this = Self {
+            displacements: vec![0; buckets],
+            keys: vec![String::new(); size],
+        };
+        for bucket in order {
+            for displacement in 0.. {
+                let mut places: Vec<_> = groups[bucket]
+                    .iter()
+                    .map(|v| this.place(Self::hash(v), displacement))
+                    .collect();
+                places.sort_unstable();
+                let free = places.iter().all(|p| this.keys[*p].is_empty());
+                if free && places.is_sorted_by(|a, b| a < b) {
+                    this.displacements[bucket] = displacement;
+                    for value in std::mem::take(&mut groups[bucket]) {
+                        let place = this.place(Self::hash(&value), displacement);
+                        this.keys[place] = value;
+                    }
+                    break;
+                }
+            }
+        }
+        this
+    }
+
+    fn hash(value: &str) -> u64 {
+        let mut hasher = FxHasher::default();
+        hasher.write(value.as_bytes());
+        hasher.0 ^ hasher.0 >> 32
+    }
+
+    fn place(&self, hash: u64, displacement: u32) -> usize {
+        let mixed = (hash ^ u64::from(displacement)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (u128::from(mixed) * self.keys.len() as u128 >> 64) as usize
+    }
+
+    fn contains(&self, value: &str) -> bool {
+        let hash = Self::hash(value);
+        let displacement = self.displacements[hash as usize % self.displacements.len()];
+        self.keys[self.place(hash, displacement)] == value
+    }
+}
+
 fn vocabularies(c: &mut Criterion) {
     let spec = load();
     let names: Vec<String> = (0..1_000)
@@ -187,6 +274,14 @@ fn vocabularies(c: &mut Criterion) {
                 .filter(|n| sip.contains_key(n.as_str()))
                 .count()
         });
+    });
+    let fx: HashMap<String, u32, BuildHasherDefault<FxHasher>> = sip.clone().into_iter().collect();
+    group.bench_function("HashMap, FxHash", |b| {
+        b.iter(|| names.iter().filter(|n| fx.contains_key(n.as_str())).count());
+    });
+    let perfect = Perfect::new(sip.keys().cloned().collect());
+    group.bench_function("perfect hash by displacement", |b| {
+        b.iter(|| names.iter().filter(|n| perfect.contains(n)).count());
     });
     group.bench_function("BTreeMap", |b| {
         b.iter(|| {

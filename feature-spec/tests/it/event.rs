@@ -65,7 +65,7 @@ fn writing_and_reading_gives_the_same_event_and_the_same_bytes() {
 #[test]
 fn numbers_are_read_exactly() {
     for value in [
-        1_055_555_555_555_144_704.0,
+        f64::from_bits(0x43ad4c2c5ed31be8),
         1e23,
         8.41e21,
         2.0_f64.powi(-1074),
