@@ -238,7 +238,7 @@ impl Perfect {
 
     fn place(&self, hash: u64, displacement: u32) -> usize {
         let mixed = (hash ^ u64::from(displacement)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (u128::from(mixed) * self.keys.len() as u128 >> 64) as usize
+        ((u128::from(mixed) * self.keys.len() as u128) >> 64) as usize
     }
 
     fn contains(&self, value: &str) -> bool {

@@ -129,7 +129,14 @@ impl Loader<'_> {
         } else {
             self.options.max_file_bytes
         };
-        let cannot = |error: std::io::Error| (format!("cannot read {path:?}: {error}"), None);
+        let cannot = |error: std::io::Error| {
+            let missing = data && error.kind() == std::io::ErrorKind::NotFound;
+            let help = "put it beside the spec, or give the directory of the vocabularies";
+            (
+                format!("cannot read {path:?}: {error}"),
+                missing.then(|| help.to_owned()),
+            )
+        };
         let source = if data {
             self.sources.vocabulary(path)
         } else {
