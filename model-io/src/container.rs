@@ -314,6 +314,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
+#[cfg(feature = "registry")]
 /// SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))

@@ -142,6 +142,7 @@ fn event_hour(milliseconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}", hours.rem_euclid(24))
 }
 
+#[cfg(any(feature = "registry", test))]
 /// `YYYY-MM-DDTHH:MM:SS.mmmZ` of milliseconds since the Unix epoch.
 pub(crate) fn utc_text(milliseconds: i64) -> String {
     let rest = milliseconds.rem_euclid(MILLISECONDS_PER_HOUR);
