@@ -300,6 +300,14 @@ impl PositionMap {
             .filter(|s| *s != NONE)
     }
 
+    /// Returns the old column of every new one, in order: what `Learner::remap`,
+    /// `LinearModel::remapped` and `Population::remapped` take.
+    pub fn sources(&self) -> impl ExactSizeIterator<Item = Option<u32>> + '_ {
+        self.sources
+            .iter()
+            .map(|source| (*source != NONE).then_some(*source))
+    }
+
     /// Iterates over (old column, new column), in order of the old.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         (0_u32..)

@@ -75,6 +75,7 @@ mod info;
 mod json;
 #[cfg(feature = "registry")]
 mod location;
+mod migrate;
 mod model_file;
 #[cfg(feature = "registry")]
 mod registry;
@@ -90,6 +91,7 @@ pub use container::{DIGEST_OFFSET, FORMAT_VERSION};
 pub use diff::{WeightChange, weight_changes};
 pub use error::{DecodeError, EncodeError, FileError};
 pub use info::{EventSpan, Golden, ModelInfo, SpecIdentity};
+pub use migrate::Migrated;
 pub use model_file::{ModelFile, Weights};
 pub use serving::{
     Contribution, Explanation, PredictError, Predictor, Served, ServingError, ServingModel,

@@ -223,6 +223,63 @@ impl Population {
         })
     }
 
+    /// Moves the sums to other positions, as when a spec's layout changes: position `i` takes those
+    /// of `sources[i]`, or none where that is `None`. Sizes stay.
+    ///
+    /// A position that is new counts every row so far as an absent one.
+    ///
+    /// `cohorts`: the cohorts of the new positions.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopulationError::OtherCohorts`] if there is not one source for each new position, or the
+    ///   cohorts have other members
+    /// - [`PopulationError::ForeignPosition`] if a source belongs to another cohort, or to none
+    ///
+    /// # Complexity
+    ///
+    /// O(dimension).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use zscore_stats::{Cohorts, Population};
+    ///
+    /// let mut users = Population::new(Cohorts::single(2)?);
+    /// users.push(0, (&[1], &[15.0]))?;
+    /// users.push(0, (&[], &[]))?;
+    /// let moved = users.remapped(Cohorts::single(3)?, &[Some(1), None, Some(0)])?;
+    /// assert_eq!((moved.size(0), moved.mean(0), moved.mean(1)), (2, Some(7.5), Some(0.0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn remapped(
+        &self,
+        cohorts: Cohorts,
+        sources: &[Option<u32>],
+    ) -> Result<Self, PopulationError> {
+        if sources.len() != cohorts.dimension() || cohorts.members() != self.cohorts.members() {
+            return Err(PopulationError::OtherCohorts);
+        }
+        let mut moved = Self::new(cohorts);
+        moved.sizes.clone_from(&self.sizes);
+        for (position, source) in (0_u32..).zip(sources) {
+            let Some(source) = *source else { continue };
+            let cohort = moved.cohorts.of(position).unwrap_or(u16::MAX);
+            let owner = self.cohorts.of(source).unwrap_or(u16::MAX);
+            match self.moments(source) {
+                Some(sums) if owner == cohort => moved.moments[position as usize] = sums.into(),
+                _ => {
+                    return Err(PopulationError::ForeignPosition {
+                        position: source,
+                        cohort,
+                        owner,
+                    });
+                }
+            }
+        }
+        Ok(moved)
+    }
+
     /// Number of positions.
     #[must_use]
     pub fn dimension(&self) -> usize {

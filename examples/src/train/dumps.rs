@@ -1,6 +1,5 @@
 //! Dumps on their way into the registry, on a thread of their own so that training goes on.
 
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -8,8 +7,7 @@ use feature_spec::FeatureSpec;
 use lr_core::LinearModel;
 use model_io::object_store::ObjectStoreExt;
 use model_io::{
-    Blocking, EventSpan, Location, ModelInfo, PublishOptions, Registry, Snapshot, SpecIdentity,
-    Statistics, Version,
+    Blocking, EventSpan, Location, ModelInfo, PublishOptions, Registry, Snapshot, Version,
 };
 
 use super::TrainConfig;
@@ -39,8 +37,7 @@ enum Work {
 
 /// What every snapshot of a run says.
 struct Describe {
-    spec_text: Arc<str>,
-    identity: SpecIdentity,
+    spec: FeatureSpec,
     prefix: Option<String>,
     language: String,
     threshold: f64,
@@ -73,13 +70,7 @@ impl Publisher {
             Ok(dumps)
         });
         let describe = Describe {
-            spec_text: Arc::from(spec.canonical()),
-            identity: SpecIdentity {
-                name: spec.name().to_owned(),
-                version: spec.version().to_owned(),
-                fingerprint: spec.fingerprint().to_string(),
-                scaling_fingerprint: spec.scaling_fingerprint().to_string(),
-            },
+            spec: spec.clone(),
             prefix: config.model_version.clone(),
             language: config.language.clone(),
             threshold: config.threshold,
@@ -167,13 +158,7 @@ impl Describe {
             .map_err(|source| Failure::usage(format!("--model-version: {source}")))?;
         let name = version.to_string();
         let place = || format!("dump {name}");
-        let absent = state
-            .scaler
-            .absent_constant(state.model.weights())
-            .map_err(|source| Failure::at(place(), source))?;
-        let parts = state.scaler.parts();
         let mut info = ModelInfo::new(version.clone(), self.language.clone());
-        info.spec = self.identity.clone();
         info.events_learned = state.events;
         let (first, last) = state.time_span_ms;
         info.span = Some(EventSpan { first, last });
@@ -197,17 +182,8 @@ impl Describe {
         let bias = bias - libm::log(self.sampling_rate);
         let model =
             LinearModel::new(weights, bias).map_err(|source| Failure::at(place(), source))?;
-        Ok(Snapshot {
-            dense_bias: bias - absent,
-            statistics: Statistics {
-                positions: parts.positions.to_vec(),
-                mean: parts.mean.to_vec(),
-                std_dev: parts.std_dev.to_vec(),
-            },
-            model,
-            spec: self.spec_text.to_string(),
-            info,
-        })
+        Snapshot::new(model, &state.scaler, &self.spec, info)
+            .map_err(|source| Failure::at(place(), source))
     }
 }
 

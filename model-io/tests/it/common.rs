@@ -105,7 +105,7 @@ pub(crate) fn stores() -> Vec<(Arc<dyn ObjectStore>, Path)> {
 }
 
 /// Two hashtags by plays of the user, z-scored with M = 10, D = 5, and the user's location.
-const SPEC: &str = r##"
+pub(crate) const SPEC: &str = r##"
 format = 1
 name = "serving"
 version = "1"

@@ -9,6 +9,7 @@ mod decode;
 mod export;
 mod faults;
 mod golden;
+mod migrate;
 mod model_file;
 mod publish;
 mod readers;
