@@ -200,6 +200,10 @@ impl Store {
     fn open(location: Location, output: String, language: String) -> Result<Self, Failure> {
         let runtime = Blocking::new().map_err(|source| Failure::at("runtime", source))?;
         let registry = Registry::open(location.clone());
+        // A store that ignores conditional writes would lose models in silence.
+        runtime
+            .run(registry.probe())
+            .map_err(|source| Failure::at(format!("--output {output}"), source))?;
         Ok(Self {
             runtime,
             registry,
