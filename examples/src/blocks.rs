@@ -99,10 +99,7 @@ impl Blocks {
             }
         }
         if text.is_empty() {
-            if self.rest.is_empty() {
-                return Ok(None);
-            }
-            text = std::mem::take(&mut self.rest);
+            return Ok(None);
         }
         let block = Block {
             place: Arc::clone(&self.place),

@@ -3,11 +3,14 @@
 mod reject;
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use feature_spec::{Encoder, Event, EventError, FeatureSpec, Row};
 
-use crate::blocks::Block;
+use crate::blocks::{Block, Blocks};
+use crate::cli::Failure;
+use crate::{ordered, text};
 
 pub use self::reject::{Reason, Reject};
 
@@ -199,4 +202,41 @@ impl BlockEncoder {
         encoded.push(&event, label, &self.row);
         Ok(())
     }
+}
+
+/// Reads and encodes event files on `threads` threads and folds their blocks in stream order, on the
+/// caller's thread.
+///
+/// # Errors
+///
+/// The first failure, in stream order: a file cannot be read, or `fold` fails.
+pub fn map_files(
+    files: Vec<PathBuf>,
+    spec: &FeatureSpec,
+    language: &str,
+    threads: usize,
+    fold: impl FnMut(EncodedBlock) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut files = files.into_iter();
+    let mut reading: Option<Blocks> = None;
+    let source = || {
+        loop {
+            if let Some(blocks) = &mut reading
+                && let Some(block) = blocks.read()?
+            {
+                return Ok(Some(block));
+            }
+            let Some(file) = files.next() else {
+                return Ok(None);
+            };
+            reading = Some(Blocks::new(file.display(), text::open(&file)?));
+        }
+    };
+    ordered::map_fold(
+        threads,
+        source,
+        || BlockEncoder::new(spec, language),
+        |encoder, block| encoder.encode(&block),
+        fold,
+    )
 }

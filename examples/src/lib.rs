@@ -18,6 +18,7 @@ pub mod optimizer;
 pub mod ordered;
 pub mod population;
 pub mod predict;
+mod predictions;
 pub mod progress;
 pub mod registry;
 pub mod rejects;

@@ -12,9 +12,9 @@ use sprs::CsVecViewI;
 use self::parse::Rows;
 use crate::blocks::{Block, Blocks};
 use crate::cli::Failure;
+use crate::predictions::PredictionWriter;
 use crate::progress::Progress;
 use crate::summary::{Quality, Summary};
-use crate::whole_file::WholeFile;
 use crate::{ordered, text};
 
 /// Most positions that a file may make the learner hold, unless the caller raises it.
@@ -111,7 +111,7 @@ struct Fold {
     learner: Learner,
     metrics: Metrics,
     evaluated: Option<(u64, Metrics)>,
-    predictions: Option<csv::Writer<WholeFile>>,
+    predictions: Option<PredictionWriter>,
 }
 
 impl Fold {
@@ -125,7 +125,7 @@ impl Fold {
             predictions: config
                 .predictions
                 .as_deref()
-                .map(prediction_writer)
+                .map(|path| PredictionWriter::create(path, "row"))
                 .transpose()?,
         })
     }
@@ -164,10 +164,7 @@ impl Fold {
             metrics.push(probability, label, 1.0).map_err(failure)?;
         }
         if let Some(writer) = &mut self.predictions {
-            let label = if label { "1" } else { "0" };
-            writer
-                .write_record([&row.to_string(), label, &probability.to_string()])
-                .map_err(|source| Failure::at("predictions", source))?;
+            writer.write(&row.to_string(), label, probability)?;
         }
         Ok(())
     }
@@ -177,10 +174,7 @@ impl Fold {
             return Err(Failure::file(input, "holds no row"));
         }
         if let Some(writer) = self.predictions {
-            let file = writer
-                .into_inner()
-                .map_err(|error| Failure::at("predictions", error.into_error()))?;
-            file.finish()?;
+            writer.finish()?;
         }
         let seconds = started.elapsed().as_secs_f64();
         let events = self.metrics.events();
@@ -196,12 +190,4 @@ impl Fold {
             events_per_second: events as f64 / seconds,
         })
     }
-}
-
-fn prediction_writer(path: &Path) -> Result<csv::Writer<WholeFile>, Failure> {
-    let mut writer = csv::Writer::from_writer(WholeFile::create(path)?);
-    writer
-        .write_record(["row", "label", "probability"])
-        .map_err(|source| Failure::file(path, source))?;
-    Ok(writer)
 }

@@ -11,13 +11,12 @@ use feature_spec::{FeatureSpec, LoadOptions, Vector};
 use serde::Serialize;
 use zscore_stats::{Drift, Population};
 
-use crate::blocks::Blocks;
 use crate::cli::Failure;
-use crate::encode::{BlockEncoder, Encoded};
+use crate::encode::{self, Encoded};
+use crate::event_files;
 use crate::progress::Progress;
 use crate::train::PastPopulation;
 use crate::whole_file;
-use crate::{event_files, ordered, text};
 
 pub use self::listing::{list, list_parquet};
 
@@ -135,26 +134,11 @@ pub fn run(config: &PopulationConfig, progress: Progress) -> Result<PopulationSu
             "holds no event file of these days",
         ));
     }
-    let mut files = files.into_iter();
-    let mut reading: Option<Blocks> = None;
-    let source = || {
-        loop {
-            if let Some(blocks) = &mut reading
-                && let Some(block) = blocks.read()?
-            {
-                return Ok(Some(block));
-            }
-            let Some(file) = files.next() else {
-                return Ok(None);
-            };
-            reading = Some(Blocks::new(file.display(), text::open(&file)?));
-        }
-    };
-    ordered::map_fold(
+    encode::map_files(
+        files,
+        &spec,
+        &config.language,
         config.threads,
-        source,
-        || BlockEncoder::new(&spec, &config.language),
-        |encoder, block| encoder.encode(&block),
         |mut block| {
             let before = count.events;
             let result = block.for_each(|encoded| count.step(encoded));

@@ -3,25 +3,22 @@
 mod dumps;
 mod interval;
 mod past;
-mod predictions;
 mod trainer;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use feature_spec::FeatureSpec;
 use lr_core::{LearnerConfig, Metrics};
 
 use self::dumps::Publisher;
 use self::interval::Interval;
-use self::predictions::PredictionWriter;
-use crate::blocks::Blocks;
 use crate::cli::Failure;
-use crate::encode::{BlockEncoder, Encoded, EncodedEvent, Reason};
+use crate::encode::{self, Encoded, EncodedEvent, Reason};
+use crate::predictions::PredictionWriter;
 use crate::progress::Progress;
 use crate::summary::{Quality, Summary};
-use crate::{event_files, ordered, population, text};
+use crate::{event_files, population};
 
 pub use self::past::{PastDecodeError, PastPopulation};
 pub use self::trainer::{DumpState, Trainer};
@@ -97,7 +94,7 @@ impl TrainConfig {
 /// - A result cannot be written.
 pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failure> {
     let started = Instant::now();
-    let spec = load_spec(config)?;
+    let spec = population::load_spec(&config.spec, config.vocabularies.as_deref())?;
     let statistics = match &config.statistics {
         Some(path) => Some(population::read(path, &spec)?),
         None => None,
@@ -112,32 +109,17 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
         predictions: config
             .predictions
             .as_deref()
-            .map(PredictionWriter::create)
+            .map(|path| PredictionWriter::create(path, "event_id"))
             .transpose()?,
         publisher: Publisher::new(config, &spec)?,
     };
 
     let mut stage = progress.stage("train", "events", None);
-    let mut files = files.into_iter();
-    let mut reading: Option<Blocks> = None;
-    let source = || {
-        loop {
-            if let Some(blocks) = &mut reading
-                && let Some(block) = blocks.read()?
-            {
-                return Ok(Some(block));
-            }
-            let Some(file) = files.next() else {
-                return Ok(None);
-            };
-            reading = Some(Blocks::new(file.display(), text::open(&file)?));
-        }
-    };
-    ordered::map_fold(
+    encode::map_files(
+        files,
+        &spec,
+        &config.language,
         config.threads,
-        source,
-        || BlockEncoder::new(&spec, &config.language),
-        |encoder, block| encoder.encode(&block),
         |mut block| {
             let before = run.trainer.metrics().events();
             let result = block.for_each(|encoded| run.step(encoded));
@@ -152,15 +134,6 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
     })?;
     stage.finish();
     run.finish(config, started)
-}
-
-/// Reads the spec of a run.
-///
-/// # Errors
-///
-/// The spec or a vocabulary cannot be read or is invalid.
-pub fn load_spec(config: &TrainConfig) -> Result<FeatureSpec, Failure> {
-    population::load_spec(&config.spec, config.vocabularies.as_deref())
 }
 
 /// A run under way.
