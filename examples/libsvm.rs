@@ -30,7 +30,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
     #[command(flatten)]
-    learner: optimizer::Args,
+    learner: optimizer::LearnerArgs,
     /// Times to learn from the file; figures are those of the first pass
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     passes: u32,

@@ -70,7 +70,7 @@ struct Args {
     #[arg(long, default_value_t = 200_000, conflicts_with = "input_path")]
     plays: u64,
     #[command(flatten)]
-    learner: optimizer::Args,
+    learner: optimizer::LearnerArgs,
 }
 
 fn main() -> ExitCode {

@@ -6,7 +6,7 @@ use crate::cli::Failure;
 
 /// Flags that choose the learner; the default needs none.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct Args {
+pub struct LearnerArgs {
     /// How to learn: bank (nothing to tune), ftrl, adagrad, normalized or sgd
     #[arg(long, default_value = "bank", value_name = "NAME")]
     optimizer: String,
@@ -15,7 +15,7 @@ pub struct Args {
     learning_rate: Option<f64>,
 }
 
-impl Args {
+impl LearnerArgs {
     /// The settings.
     ///
     /// # Errors
