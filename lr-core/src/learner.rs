@@ -1,6 +1,9 @@
 //! The online learner: predict, then learn, one event at a time.
 
+mod carry;
 mod error;
+mod explain;
+mod state;
 
 use sprs::CsVecViewI;
 
@@ -10,11 +13,9 @@ use crate::{
     example::Example,
     kernel::{Checked, Kernel},
     loss::sigmoid,
-    model::LinearModel,
-    row::{Row, RowError, check_importance, check_sources},
+    row::{Row, RowError, check_importance},
     rules::{AdaGrad, Decay, Event, Ftrl, Normalized, Sgd},
     single::Single,
-    state::{LearnerState, StateError, TensorData},
 };
 
 pub use self::error::{LearnError, Quantity, RescaleError};
@@ -104,9 +105,8 @@ macro_rules! on_single {
         }
     };
 }
+use on_single;
 
-/// Smallest ratio by which values may change.
-const MIN_RATIO: f32 = 1e-9;
 /// Gain at which decayed sums are brought to new units, a power of two so that nothing is rounded.
 const MOST_GAIN: f64 = 1_048_576.0;
 /// Largest change that one example may make to a weight.
@@ -140,55 +140,6 @@ impl Learner {
             OptimizerConfig::Sgd(c) => Kind::Sgd(Single::new(c.into(), dimension)),
         };
         Ok(Self::assemble(config, dimension, kind))
-    }
-
-    /// Continues from a saved state, under the settings it was learned under.
-    ///
-    /// # Errors
-    ///
-    /// - [`StateError::Config`]: the settings are invalid;
-    /// - [`StateError::SettingsMismatch`]: they are not those of the state;
-    /// - [`StateError::Missing`], [`StateError::Count`], [`StateError::Value`]: the state is
-    ///   incomplete or damaged.
-    pub fn from_state(
-        config: impl Into<LearnerConfig>,
-        state: &LearnerState,
-    ) -> Result<Self, StateError> {
-        let config = config.into();
-        config
-            .validate()
-            .map_err(|source| StateError::Config { source })?;
-        state.match_settings(&config.numbers())?;
-        let counters = state.u64("counters", 2)?;
-        let dimension = usize::try_from(counters[0])
-            .ok()
-            .filter(|&d| u32::try_from(d).is_ok())
-            .ok_or(StateError::Value {
-                name: "counters",
-                index: 0,
-                value: f64::INFINITY,
-            })?;
-        let kind = match &config.optimizer {
-            OptimizerConfig::Bank(c) => Kind::Bank(Box::new(Bank::load(c, dimension, state)?)),
-            OptimizerConfig::Ftrl(c) => Kind::Ftrl(Single::load(c.into(), dimension, state)?),
-            OptimizerConfig::AdaGrad(c) => Kind::AdaGrad(Single::load(c.into(), dimension, state)?),
-            OptimizerConfig::Normalized(c) => {
-                Kind::Normalized(Single::load(c.into(), dimension, state)?)
-            }
-            OptimizerConfig::Sgd(c) => Kind::Sgd(Single::load(c.into(), dimension, state)?),
-        };
-        let mut learner = Self::assemble(config, dimension, kind);
-        learner.events = counters[1];
-        learner.mean_loss = state.f64("mean_loss", 1)?[0];
-        learner.gain = state.f64("gain", 1)?[0];
-        if !(1.0..=2.0 * MOST_GAIN).contains(&learner.gain) {
-            return Err(StateError::Value {
-                name: "gain",
-                index: 0,
-                value: learner.gain,
-            });
-        }
-        Ok(learner)
     }
 
     /// Predicts an example, then learns from it, and returns the prediction made before.
@@ -272,164 +223,6 @@ impl Learner {
         Ok(self.prediction(margin))
     }
 
-    /// Returns what each present position adds to the margin, in log-odds, in the row's order. With
-    /// the bias of [`Learner::model`] they add up to the margin, up to rounding.
-    ///
-    /// # Errors
-    ///
-    /// Any [`RowError`] about positions or values.
-    pub fn contributions(
-        &self,
-        features: &CsVecViewI<'_, f32, u32>,
-    ) -> Result<Vec<(u32, f64)>, RowError> {
-        let row = Row::check(features, self.dimension)?;
-        Ok(on_single!(&self.kind, bank => bank.contributions(row), s => s.contributions(row)))
-    }
-
-    /// Returns the standard error of the margin, in log-odds, where the optimiser keeps a
-    /// curvature (all but SGD).
-    ///
-    /// ```text
-    /// s² = Σ xᵢ² / (1/v + hᵢ)   (+ φᵀ P φ of the stacker, for the bank)
-    /// ```
-    ///
-    /// with `hᵢ` the curvature seen at the position (the bank) or the sum of squared gradients,
-    /// whose expectation it is, and `v` the prior variance: the largest among the bank's curvature
-    /// members, 1 elsewhere. Correlations between positions are ignored, so it is a score of how
-    /// little is known of a row, good for exploration (show what is uncertain), and not a
-    /// calibrated interval. It is largest for positions never seen.
-    ///
-    /// # Errors
-    ///
-    /// Any [`RowError`] about positions or values.
-    ///
-    /// # References
-    ///
-    /// H. B. McMahan et al. (2013), section 5.1 (uncertainty score); Chapelle & Li (2011), "An
-    /// empirical evaluation of Thompson sampling", algorithm 3 (diagonal Laplace approximation).
-    pub fn standard_error(
-        &self,
-        features: &CsVecViewI<'_, f32, u32>,
-    ) -> Result<Option<f64>, RowError> {
-        let row = Row::check(features, self.dimension)?;
-        let evidence = 1.0 / self.gain;
-        let variance = match &self.kind {
-            Kind::Bank(bank) => Some(bank.variance(row, &bank.look(row), evidence)),
-            kind => on_single!(kind, _bank => None, s => s.variance(row, evidence)),
-        };
-        Ok(variance.map(f64::sqrt))
-    }
-
-    /// Moves what was learned to other positions: position `i` takes over from `sources[i]`, or
-    /// starts afresh where that is `None`. The dimension becomes `sources.len()`.
-    ///
-    /// For a new version of a feature specification; the bias and the mixing stay.
-    ///
-    /// # Errors
-    ///
-    /// - [`RowError::PositionOutOfRange`]: a source is not below the dimension; nothing is changed.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use lr_core::{Learner, OptimizerConfig};
-    ///
-    /// let mut learner = Learner::new(2, OptimizerConfig::default())?;
-    /// learner.remap(&[Some(1), None, Some(0)])?;
-    /// assert_eq!(learner.dimension(), 3);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn remap(&mut self, sources: &[Option<u32>]) -> Result<(), RowError> {
-        check_sources(sources, self.dimension)?;
-        on_single!(&mut self.kind, bank => bank.remap(sources), s => s.remap(sources));
-        self.dimension = sources.len();
-        Ok(())
-    }
-
-    /// Returns the model learned so far: one array whose prediction is the learner's, up to the
-    /// rounding of each weight to `f32`. Negative down-sampling is undone in the bias.
-    ///
-    /// # Errors
-    ///
-    /// - [`LearnError::Diverged`]: a weight is not finite.
-    pub fn model(&self) -> Result<LinearModel, LearnError> {
-        let (weights, bias) = on_single!(&self.kind, bank => bank.weights(), s => s.weights());
-        LinearModel::new(weights, bias + self.unsampling).map_err(|_| LearnError::Diverged {
-            quantity: Quantity::Weight,
-            value: f64::INFINITY,
-            limit: f64::from(f32::MAX),
-            event: self.events,
-        })
-    }
-
-    /// Takes the state out: everything but the settings.
-    #[must_use]
-    pub fn state(&self) -> LearnerState {
-        let mut state = LearnerState::default();
-        state.push("settings", TensorData::F64(self.config.numbers()));
-        state.push(
-            "counters",
-            TensorData::U64(vec![self.dimension as u64, self.events]),
-        );
-        state.push("mean_loss", TensorData::F64(vec![self.mean_loss]));
-        state.push("gain", TensorData::F64(vec![self.gain]));
-        on_single!(&self.kind, bank => bank.save(&mut state), s => s.save(&mut state));
-        state
-    }
-
-    /// Carries weights and accumulators over to values that are `ratios[i]` times as large from
-    /// now on, so that predictions do not jump: `w' = w / r`, `n' = n · r²`.
-    ///
-    /// For new population statistics the ratio is `D / D'`, old standard deviation over new.
-    ///
-    /// # Errors
-    ///
-    /// - [`RescaleError::Count`]: not one ratio a position;
-    /// - [`RescaleError::Ratio`]: a ratio is not between 1e-9 and 1e9.
-    pub fn rescale(&mut self, ratios: &[f32]) -> Result<(), RescaleError> {
-        if ratios.len() != self.dimension {
-            return Err(RescaleError::Count {
-                actual: ratios.len(),
-                dimension: self.dimension,
-            });
-        }
-        if let Some(position) = ratios
-            .iter()
-            .position(|&r| !(MIN_RATIO..=1.0 / MIN_RATIO).contains(&r))
-        {
-            return Err(RescaleError::Ratio {
-                position,
-                ratio: ratios[position],
-            });
-        }
-        self.refresh();
-        on_single!(&mut self.kind, bank => bank.rescale(ratios), s => s.rescale(ratios));
-        Ok(())
-    }
-
-    /// Makes room for positions up to `dimension`; what was learned stays as it is.
-    /// A smaller dimension changes nothing.
-    ///
-    /// For inputs whose dimension is not known beforehand.
-    ///
-    /// # Errors
-    ///
-    /// - [`ConfigError::DimensionTooLarge`]: the dimension does not fit in a `u32`.
-    ///
-    /// # Complexity
-    ///
-    /// Amortised O(1) a position.
-    pub fn grow(&mut self, dimension: usize) -> Result<(), ConfigError> {
-        if u32::try_from(dimension).is_err() {
-            return Err(ConfigError::DimensionTooLarge { dimension });
-        }
-        if dimension > self.dimension {
-            on_single!(&mut self.kind, bank => bank.grow(dimension), s => s.grow(dimension));
-            self.dimension = dimension;
-        }
-        Ok(())
-    }
-
     /// Returns the number of examples learned.
     #[must_use]
     pub fn events(&self) -> u64 {
@@ -489,15 +282,6 @@ impl Learner {
             on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
         }
         Decay::new(self.gain)
-    }
-
-    /// Brings decayed sums to the units of now.
-    fn refresh(&mut self) {
-        if self.gain > 1.0 {
-            let factor = Decay::new(self.gain).evidence;
-            on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
-            self.gain = 1.0;
-        }
     }
 
     fn prediction(&self, margin: f64) -> Prediction {
