@@ -16,9 +16,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use pipeline::cli::{self, Failure};
 use pipeline::demo::{self, DemoConfig};
+use pipeline::logging::{self, LogFormat};
 use pipeline::optimizer;
-use pipeline::progress::Progress;
 use pipeline::summary;
+use pipeline::telemetry::Telemetry;
 use pipeline::train::{self, TrainConfig};
 
 /// Train a like model from events and dump it for every hour of event time.
@@ -71,6 +72,16 @@ struct Args {
     plays: u64,
     #[command(flatten)]
     learner: optimizer::LearnerArgs,
+    /// How the log on standard error looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or directives such as warn,pipeline=debug
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: String,
+    /// Serve /metrics, /healthz and /readyz on this address, such as 127.0.0.1:9090
+    #[cfg(feature = "http")]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<std::net::SocketAddr>,
 }
 
 fn main() -> ExitCode {
@@ -78,18 +89,22 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
+    let telemetry = Telemetry::new(&args.language);
+    let progress = logging::init(args.log_format, &args.log)?.telemetry(telemetry.clone());
+    #[cfg(feature = "http")]
+    let _endpoint = (args.listen.map(|address| telemetry.listen(address))).transpose()?;
     let result = match (&args.input_path, &args.spec, &args.output) {
         (Some(input), Some(spec), Some(output)) => {
             let mut config = TrainConfig::new(input, spec, &args.language, output);
             apply(args, &mut config)?;
-            train::train(&config, Progress::stderr())?
+            train::train(&config, progress)?
         }
         _ => {
             let output = args.output.as_deref().unwrap_or("out/demo");
             let mut config = DemoConfig::new(output, &args.language);
             config.simulate.plays = args.plays;
             apply(args, &mut config.train)?;
-            let demo = demo::run(&config, Progress::stderr())?;
+            let demo = demo::run(&config, progress)?;
             print!("{}", demo.truth);
             demo.summary
         }

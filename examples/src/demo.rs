@@ -78,20 +78,20 @@ pub fn run(config: &DemoConfig, progress: Progress) -> Result<Demo, Failure> {
     let output = &config.output;
     prepare(output)?;
     let settings = output.join("config");
-    let simulated = simulate::run(&config.simulate, &output.join("log"), progress)?;
+    let simulated = simulate::run(&config.simulate, &output.join("log"), progress.clone())?;
 
     let mapping = settings.join("mapping.toml");
     let vocabularies = output.join("vocabularies");
     let mut vocabulary = VocabularyConfig::new(&mapping, &simulated.plays, &vocabularies);
     vocabulary.users = Some(simulated.users.clone());
     vocabulary.videos = Some(simulated.videos.clone());
-    vocabulary::run(&vocabulary, progress)?;
+    vocabulary::run(&vocabulary, progress.clone())?;
 
     let mut events = EventGenConfig::new(&mapping, &simulated.plays, &config.train.input);
     events.users = Some(simulated.users);
     events.videos = Some(simulated.videos);
     events.language.clone_from(&config.train.language);
-    event_gen::run(&events, progress)?;
+    event_gen::run(&events, progress.clone())?;
 
     let mut job = config.train.clone();
     job.vocabularies = Some(vocabularies);

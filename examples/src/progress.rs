@@ -1,24 +1,28 @@
-//! Progress on standard error: bars on a terminal, a plain line every few seconds elsewhere.
+//! Progress on standard error: bars on a terminal, a line every few seconds elsewhere.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::telemetry::Telemetry;
 
 /// Time between two plain lines when standard error is not a terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Where stages report to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a run reports to: stages to standard error, and counts to its [`Telemetry`].
+#[derive(Debug, Clone)]
 pub struct Progress {
     kind: Kind,
+    telemetry: Option<Telemetry>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Kind {
     Silent,
     Plain,
-    Bar,
+    Log,
+    Bars(MultiProgress),
 }
 
 impl Progress {
@@ -26,37 +30,64 @@ impl Progress {
     #[must_use]
     pub fn stderr() -> Self {
         let kind = if std::io::stderr().is_terminal() {
-            Kind::Bar
+            Kind::Bars(MultiProgress::new())
         } else {
             Kind::Plain
         };
-        Self { kind }
+        Self::new(kind)
+    }
+
+    /// Bars that whoever else writes to the terminal can move aside.
+    pub(crate) fn bars(bars: MultiProgress) -> Self {
+        Self::new(Kind::Bars(bars))
+    }
+
+    /// Log events in place of plain lines.
+    pub(crate) fn log() -> Self {
+        Self::new(Kind::Log)
     }
 
     /// Says nothing.
     #[must_use]
     pub fn silent() -> Self {
-        Self { kind: Kind::Silent }
+        Self::new(Kind::Silent)
+    }
+
+    /// Counts into `telemetry` as well, which others may be watching.
+    #[must_use]
+    pub fn telemetry(self, telemetry: Telemetry) -> Self {
+        Self {
+            telemetry: Some(telemetry),
+            ..self
+        }
+    }
+
+    /// Where a run over a language counts: one that nobody watches unless one was given.
+    #[must_use]
+    pub fn telemetry_of(&self, language: &str) -> Telemetry {
+        match &self.telemetry {
+            Some(telemetry) => telemetry.for_language(language),
+            None => Telemetry::new(language),
+        }
+    }
+
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            telemetry: None,
+        }
     }
 
     /// Starts a stage of `total` units (`None`: unknown), counted in `unit` ("plays", "events").
     #[must_use]
-    pub fn stage(self, name: &str, unit: &str, total: Option<u64>) -> Stage {
-        let bar = (self.kind == Kind::Bar).then(|| {
-            let template = match total {
-                Some(_) => "{prefix:<18} {bar:32} {human_pos}/{human_len} {msg} ({per_sec}, {eta})",
-                None => "{prefix:<18} {spinner} {human_pos} {msg} ({per_sec})",
-            };
-            let style = ProgressStyle::with_template(template)
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10))
-                .with_style(style)
-                .with_prefix(name.to_owned())
-                .with_message(unit.to_owned())
-        });
+    pub fn stage(&self, name: &str, unit: &str, total: Option<u64>) -> Stage {
+        let bar = match &self.kind {
+            Kind::Bars(bars) => Some(bars.add(bar(name, unit, total))),
+            _ => None,
+        };
         let now = Instant::now();
         Stage {
-            kind: self.kind,
+            kind: self.kind.clone(),
             name: name.to_owned(),
             unit: unit.to_owned(),
             total,
@@ -87,12 +118,9 @@ impl Stage {
         self.done += by;
         if let Some(bar) = &self.bar {
             bar.inc(by);
-        } else if self.kind == Kind::Plain && self.printed.elapsed() >= PLAIN_INTERVAL {
+        } else if self.printed.elapsed() >= PLAIN_INTERVAL {
             self.printed = Instant::now();
-            match self.total {
-                Some(total) => eprintln!("{}: {} of {total} {}", self.name, self.done, self.unit),
-                None => eprintln!("{}: {} {}", self.name, self.done, self.unit),
-            }
+            self.print();
         }
     }
 
@@ -101,12 +129,39 @@ impl Stage {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        if self.kind != Kind::Silent {
-            let seconds = self.started.elapsed().as_secs_f64();
-            eprintln!(
-                "{}: {} {} in {seconds:.1} s",
-                self.name, self.done, self.unit
-            );
+        let (name, done, unit) = (&self.name, self.done, &self.unit);
+        let seconds = self.started.elapsed().as_secs_f64();
+        match self.kind {
+            Kind::Silent => {}
+            Kind::Log => tracing::info!(stage = name, done, unit, seconds, "finished"),
+            Kind::Plain | Kind::Bars(_) => eprintln!("{name}: {done} {unit} in {seconds:.1} s"),
         }
     }
+
+    fn print(&self) {
+        let (name, done, unit) = (&self.name, self.done, &self.unit);
+        match (&self.kind, self.total) {
+            (Kind::Log, Some(total)) => tracing::info!(stage = name, done, total, unit, "progress"),
+            (Kind::Log, None) => tracing::info!(stage = name, done, unit, "progress"),
+            (Kind::Plain, Some(total)) => eprintln!("{name}: {done} of {total} {unit}"),
+            (Kind::Plain, None) => eprintln!("{name}: {done} {unit}"),
+            (Kind::Silent | Kind::Bars(_), _) => {}
+        }
+    }
+}
+
+fn bar(name: &str, unit: &str, total: Option<u64>) -> ProgressBar {
+    let template = match total {
+        Some(_) => "{prefix:<18} {bar:32} {human_pos}/{human_len} {msg} ({per_sec}, {eta})",
+        None => "{prefix:<18} {spinner} {human_pos} {msg} ({per_sec})",
+    };
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = match total {
+        Some(total) => ProgressBar::new(total),
+        None => ProgressBar::new_spinner(),
+    };
+    bar.with_style(style)
+        .with_prefix(name.to_owned())
+        .with_message(unit.to_owned())
 }

@@ -135,7 +135,7 @@ pub fn run(
     write_users(&world, &users, config.compression)?;
     write_videos(&world, &videos, config.compression)?;
     let (plays, truth) = (file("plays"), file("truth"));
-    let (likes, true_log_loss) = write_plays(config, &world, clock, &plays, &truth, progress)?;
+    let (likes, true_log_loss) = write_plays(config, &world, clock, &plays, &truth, &progress)?;
     Ok(Simulated {
         plays,
         users,
@@ -152,7 +152,7 @@ fn write_plays(
     mut clock: Clock,
     plays_path: &Path,
     truth_path: &Path,
-    progress: Progress,
+    progress: &Progress,
 ) -> Result<(u64, f64), Failure> {
     let mut plays = CompressedFile::create(plays_path, config.compression)?;
     let mut truth = CompressedFile::create(truth_path, config.compression)?;

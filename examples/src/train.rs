@@ -18,6 +18,7 @@ use crate::encode::{self, Encoded, EncodedEvent, Reason};
 use crate::predictions::PredictionWriter;
 use crate::progress::Progress;
 use crate::summary::{Quality, Summary};
+use crate::telemetry::Telemetry;
 use crate::{event_files, population};
 
 pub use self::past::{PastDecodeError, PastPopulation};
@@ -94,6 +95,7 @@ impl TrainConfig {
 /// - A result cannot be written.
 pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failure> {
     let started = Instant::now();
+    let telemetry = progress.telemetry_of(&config.language);
     let spec = population::load_spec(&config.spec, config.vocabularies.as_deref())?;
     let statistics = match &config.statistics {
         Some(path) => Some(population::read(path, &spec)?),
@@ -111,8 +113,11 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
             .as_deref()
             .map(|path| PredictionWriter::create(path, "event_id"))
             .transpose()?,
-        publisher: Publisher::new(config, &spec)?,
+        publisher: Publisher::new(config, &spec, telemetry.clone())?,
+        newest_ms: i64::MIN,
+        telemetry,
     };
+    run.telemetry.set_ready(true, "learning");
 
     let mut stage = progress.stage("train", "events", None);
     encode::map_files(
@@ -123,7 +128,11 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
         |mut block| {
             let before = run.trainer.metrics().events();
             let result = block.for_each(|encoded| run.step(encoded));
-            stage.advance(run.trainer.metrics().events() - before);
+            let learned = run.trainer.metrics().events() - before;
+            stage.advance(learned);
+            if learned > 0 {
+                run.telemetry.events_learned(learned, run.newest_ms);
+            }
             result
         },
     )
@@ -145,6 +154,8 @@ struct Run {
     rejected: BTreeMap<Reason, u64>,
     predictions: Option<PredictionWriter>,
     publisher: Publisher,
+    newest_ms: i64,
+    telemetry: Telemetry,
 }
 
 impl Run {
@@ -153,6 +164,7 @@ impl Run {
             Encoded::Event(event) => self.event(event),
             Encoded::Reject(reject) => {
                 *self.rejected.entry(reject.reason).or_default() += 1;
+                self.telemetry.rejected(reject.reason, 1);
                 self.interval.reject(reject)
             }
         }
@@ -163,6 +175,7 @@ impl Run {
             self.dump()?;
         }
         self.interval.event(event.time_ms);
+        self.newest_ms = self.newest_ms.max(event.time_ms);
         let prediction = self.trainer.learn(&mut event)?;
         if let Some(writer) = &mut self.predictions {
             writer.write(event.event_id, event.label, prediction.probability)?;

@@ -111,7 +111,7 @@ pub fn run(config: &VocabularyConfig, progress: Progress) -> Result<Vec<Vocabula
                     &needed(&config.users, "--users")?,
                     &of_table,
                     &mut counts,
-                    progress,
+                    &progress,
                 )?;
             }
             TableName::Items => {
@@ -119,11 +119,11 @@ pub fn run(config: &VocabularyConfig, progress: Progress) -> Result<Vec<Vocabula
                     &needed(&config.videos, "--videos")?,
                     &of_table,
                     &mut counts,
-                    progress,
+                    &progress,
                 )?;
             }
             TableName::Plays => {
-                count_plays(&config.plays, &mapping, &of_table, &mut counts, progress)?;
+                count_plays(&config.plays, &mapping, &of_table, &mut counts, &progress)?;
             }
         }
     }
@@ -139,7 +139,7 @@ fn count_side<'m>(
     path: &Path,
     vocabularies: &[&'m VocabularyMapping],
     counts: &mut BTreeMap<&'m str, HashMap<Box<str>, u64>>,
-    progress: Progress,
+    progress: &Progress,
 ) -> Result<(), Failure> {
     let columns: Vec<String> = columns(vocabularies.iter().map(|one| &one.column));
     let mut table = Table::open(path, &columns)?;
@@ -166,7 +166,7 @@ fn count_plays<'m>(
     mapping: &Mapping,
     vocabularies: &[&'m VocabularyMapping],
     counts: &mut BTreeMap<&'m str, HashMap<Box<str>, u64>>,
-    progress: Progress,
+    progress: &Progress,
 ) -> Result<(), Failure> {
     let time = AttributeColumn::plain(&mapping.plays.time);
     let columns = columns(std::iter::once(&time).chain(vocabularies.iter().map(|one| &one.column)));

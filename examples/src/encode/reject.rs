@@ -24,6 +24,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::NotJson,
+        Self::InvalidEvent,
+        Self::NoLabel,
+        Self::OtherLanguage,
+        Self::NotEncodable,
+        Self::TooLong,
+    ];
+
     /// The name in summaries and reject files.
     #[must_use]
     pub fn name(self) -> &'static str {

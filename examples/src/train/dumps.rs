@@ -16,6 +16,7 @@ use super::trainer::DumpState;
 use crate::cli::Failure;
 use crate::encode::Reject;
 use crate::summary::Dump;
+use crate::telemetry::{DumpOutcome, Telemetry};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -52,14 +53,18 @@ impl Publisher {
     /// # Errors
     ///
     /// The output is not a place, or this build cannot reach it.
-    pub(super) fn new(config: &TrainConfig, spec: &FeatureSpec) -> Result<Self, Failure> {
+    pub(super) fn new(
+        config: &TrainConfig,
+        spec: &FeatureSpec,
+        telemetry: Telemetry,
+    ) -> Result<Self, Failure> {
         let location = Location::parse(&config.output)
             .map_err(|source| Failure::usage(format!("--output {}: {source}", config.output)))?;
         let (sender, receiver) = sync_channel::<Work>(WAITING);
         let output = config.output.trim_end_matches('/').to_owned();
         let language = config.language.clone();
         let thread = std::thread::spawn(move || {
-            let store = Store::open(location, output, language)?;
+            let store = Store::open(location, output, language, telemetry)?;
             let mut dumps = Vec::new();
             for work in receiver {
                 match work {
@@ -194,10 +199,16 @@ struct Store {
     location: Location,
     output: String,
     language: String,
+    telemetry: Telemetry,
 }
 
 impl Store {
-    fn open(location: Location, output: String, language: String) -> Result<Self, Failure> {
+    fn open(
+        location: Location,
+        output: String,
+        language: String,
+        telemetry: Telemetry,
+    ) -> Result<Self, Failure> {
         let runtime = Blocking::new().map_err(|source| Failure::at("runtime", source))?;
         let registry = Registry::open(location.clone());
         // A store that ignores conditional writes would lose models in silence.
@@ -210,14 +221,21 @@ impl Store {
             location,
             output,
             language,
+            telemetry,
         })
     }
 
     fn publish(&self, hour: i64, snapshot: &Snapshot) -> Result<Dump, Failure> {
         let version = &snapshot.info.version;
-        self.runtime
-            .run(self.registry.publish(snapshot, &PublishOptions::default()))
-            .map_err(|source| Failure::at(format!("publish {version}"), source))?;
+        let published = self
+            .runtime
+            .run(self.registry.publish(snapshot, &PublishOptions::default()));
+        self.telemetry.dump(match published {
+            Ok(_) => DumpOutcome::Published,
+            Err(_) => DumpOutcome::Failed,
+        });
+        published.map_err(|source| Failure::at(format!("publish {version}"), source))?;
+        tracing::debug!(%version, events = snapshot.info.events_learned, "published");
         Ok(Dump {
             version: version.to_string(),
             hour: hour_text(hour)?,

@@ -13,5 +13,6 @@ mod population;
 mod registry;
 mod simulate;
 mod table;
+mod telemetry;
 mod train;
 mod vocabulary;
