@@ -15,6 +15,9 @@ use crate::{ordered, text};
 
 pub use self::reject::{Reason, Reject};
 
+/// Longest line, in bytes, that can be a sample: it travels in model files.
+const MAX_SAMPLE_BYTES: usize = 16 << 10;
+
 /// Events of one block as transformed, not yet scaled rows, in the order of the lines.
 #[derive(Debug, Default)]
 pub struct EncodedBlock {
@@ -23,6 +26,7 @@ pub struct EncodedBlock {
     values: Vec<f32>,
     names: String,
     rejects: Vec<(usize, Reject)>,
+    sample: Option<(usize, Box<str>)>,
 }
 
 /// One event of a block.
@@ -44,6 +48,8 @@ pub struct EncodedEvent<'a> {
     pub positions: &'a [u32],
     /// Transformed values at these positions; scaled in place by the fold.
     pub values: &'a mut [f32],
+    /// The line, when the event is the block's sample.
+    pub sample: Option<&'a str>,
 }
 
 /// What a block yields, in order.
@@ -68,6 +74,15 @@ struct Meta {
 }
 
 impl EncodedBlock {
+    /// The index of an event of this block and its JSON line: the first one whose line is not
+    /// too long to travel in a model file. Blocks are cut by the bytes of a file, so it does not
+    /// depend on threads.
+    #[must_use]
+    pub fn sample(&self) -> Option<(usize, &str)> {
+        let (index, line) = self.sample.as_ref()?;
+        Some((*index, line))
+    }
+
     /// Hands every event and reject to `each`, in the order of the lines, until one fails.
     ///
     /// # Errors
@@ -91,6 +106,9 @@ impl EncodedBlock {
                 importance: meta.importance,
                 positions: &self.positions[meta.row.clone()],
                 values: &mut self.values[meta.row.clone()],
+                sample: (self.sample.as_ref())
+                    .filter(|(sample, _)| *sample == index)
+                    .map(|(_, line)| &**line),
             }))?;
         }
         rejects.try_for_each(|(_, reject)| each(Encoded::Reject(reject)))
@@ -200,6 +218,12 @@ impl BlockEncoder {
             .policies()
             .transform_in_place(positions, values)
             .map_err(|error| not_encodable(format!("event {:?}: {error}", event.event_id)))?;
+        if encoded.sample.is_none()
+            && line.len() <= MAX_SAMPLE_BYTES
+            && let Ok(line) = str::from_utf8(line)
+        {
+            encoded.sample = Some((encoded.events.len(), Box::from(line)));
+        }
         encoded.push(&event, label, &self.row);
         Ok(())
     }

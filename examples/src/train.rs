@@ -1,6 +1,7 @@
 //! The job: events in, a model for every hour out.
 
 mod dumps;
+mod golden;
 mod interval;
 mod past;
 mod trainer;
@@ -21,6 +22,7 @@ use crate::summary::{Quality, Summary};
 use crate::telemetry::Telemetry;
 use crate::{event_files, population};
 
+pub use self::golden::Samples;
 pub use self::past::{PastDecodeError, PastPopulation};
 pub use self::trainer::{DumpState, Trainer};
 
@@ -108,6 +110,7 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
         evaluate_from: config.evaluate_from.clone(),
         interval: Interval::new(config.max_reject_share),
         rejected: BTreeMap::new(),
+        samples: Samples::default(),
         predictions: config
             .predictions
             .as_deref()
@@ -152,6 +155,7 @@ struct Run {
     evaluate_from: Option<String>,
     interval: Interval,
     rejected: BTreeMap<Reason, u64>,
+    samples: Samples,
     predictions: Option<PredictionWriter>,
     publisher: Publisher,
     newest_ms: i64,
@@ -177,6 +181,9 @@ impl Run {
         self.interval.event(event.time_ms);
         self.newest_ms = self.newest_ms.max(event.time_ms);
         let prediction = self.trainer.learn(&mut event)?;
+        if let Some(line) = event.sample {
+            self.samples.push(line);
+        }
         if let Some(writer) = &mut self.predictions {
             writer.write(event.event_id, event.label, prediction.probability)?;
         }
@@ -196,7 +203,7 @@ impl Run {
         self.publisher.keep_rejects(&mut self.interval)?;
         self.interval.check_rejects()?;
         if let Some((hour, state)) = self.interval.hour().zip(self.trainer.dump()?) {
-            self.publisher.publish(hour, state)?;
+            self.publisher.publish(hour, state, &self.samples)?;
         }
         self.interval.start_next();
         Ok(())

@@ -1,6 +1,7 @@
 //! From a raw event to a probability, with one model file.
 
 mod explain;
+mod golden;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +13,9 @@ use zscore_stats::Scaler;
 pub use explain::{Contribution, Explanation};
 
 use crate::error::{DecodeError, FileError};
-use crate::info::{Golden, ModelInfo, SpecIdentity};
+use crate::info::{ModelInfo, SpecIdentity};
 use crate::model_file::ModelFile;
-use crate::snapshot::Snapshot;
-
-/// How far a served probability may be from a golden one.
-const GOLDEN_TOLERANCE: f64 = 1e-9;
+use crate::snapshot::{Snapshot, Statistics};
 
 /// Why a model cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -141,10 +139,7 @@ impl ServingModel {
     /// Any [`ServingError`].
     pub fn from_snapshot(snapshot: Snapshot) -> Result<Self, ServingError> {
         let model = Self::compile(snapshot).map_err(|source| ServingError::Decode { source })?;
-        let mut scratch = Scratch::new(&model.spec);
-        for (index, golden) in model.info.golden.iter().enumerate() {
-            model.check_golden(index, golden, &mut scratch)?;
-        }
+        model.check_golden()?;
         Ok(model)
     }
 
@@ -211,6 +206,16 @@ impl ServingModel {
         let spec = FeatureSpec::from_canonical(&spec).map_err(|error| DecodeError::Spec {
             reason: error.to_string(),
         })?;
+        Self::assemble(model, &statistics, info, spec)
+    }
+
+    /// Joins parts that belong together.
+    fn assemble(
+        model: LinearModel,
+        statistics: &Statistics,
+        info: ModelInfo,
+        spec: FeatureSpec,
+    ) -> Result<Self, DecodeError> {
         let actual = SpecIdentity::of(&spec);
         let pairs = [
             (&info.spec.fingerprint, actual.fingerprint),
@@ -242,32 +247,6 @@ impl ServingModel {
             correction,
             info,
         })
-    }
-
-    fn check_golden(
-        &self,
-        index: usize,
-        golden: &Golden,
-        scratch: &mut Scratch,
-    ) -> Result<(), ServingError> {
-        let actual = Event::from_json(golden.event.as_bytes())
-            .map_err(|error| PredictError::Event {
-                reason: error.to_string(),
-            })
-            .and_then(|event| self.predict_with(&event, scratch))
-            .map_err(|source| ServingError::Golden { index, source })?
-            .probability;
-        let expected = golden.probability;
-        // Not `>`, so that a NaN is a mismatch.
-        if (actual - expected).abs() <= GOLDEN_TOLERANCE {
-            Ok(())
-        } else {
-            Err(ServingError::GoldenMismatch {
-                index,
-                expected,
-                actual,
-            })
-        }
     }
 
     fn predict_with(

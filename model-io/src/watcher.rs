@@ -353,6 +353,13 @@ impl WatchingPredictor {
         self.predictor.model()
     }
 
+    /// Returns a predictor of the model in use, which stays with it through any swap: for several
+    /// predictions of one model, and for telling which model a prediction came from.
+    pub fn current(&mut self) -> &mut Predictor {
+        self.refresh();
+        &mut self.predictor
+    }
+
     fn refresh(&mut self) {
         let current = self.cache.load();
         if !Arc::ptr_eq(&current.model, self.predictor.model()) {

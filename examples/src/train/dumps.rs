@@ -11,6 +11,7 @@ use model_io::{
 };
 
 use super::TrainConfig;
+use super::golden::Samples;
 use super::interval::Interval;
 use super::trainer::DumpState;
 use crate::cli::Failure;
@@ -32,8 +33,15 @@ pub(super) struct Publisher {
 }
 
 enum Work {
-    Model { hour: i64, snapshot: Box<Snapshot> },
-    Rejects { name: String, text: Vec<u8> },
+    Model {
+        hour: i64,
+        snapshot: Box<Snapshot>,
+        samples: Samples,
+    },
+    Rejects {
+        name: String,
+        text: Vec<u8>,
+    },
 }
 
 /// What every snapshot of a run says.
@@ -63,12 +71,25 @@ impl Publisher {
         let (sender, receiver) = sync_channel::<Work>(WAITING);
         let output = config.output.trim_end_matches('/').to_owned();
         let language = config.language.clone();
+        let compiled = spec.clone();
         let thread = std::thread::spawn(move || {
             let store = Store::open(location, output, language, telemetry)?;
             let mut dumps = Vec::new();
             for work in receiver {
                 match work {
-                    Work::Model { hour, snapshot } => dumps.push(store.publish(hour, &snapshot)?),
+                    Work::Model {
+                        hour,
+                        mut snapshot,
+                        samples,
+                    } => {
+                        snapshot
+                            .set_golden(&compiled, samples.lines())
+                            .map_err(|source| {
+                                let version = &snapshot.info.version;
+                                Failure::at(format!("dump {version}"), source)
+                            })?;
+                        dumps.push(store.publish(hour, &snapshot)?);
+                    }
                     Work::Rejects { name, text } => store.put(&name, text)?,
                 }
             }
@@ -96,9 +117,18 @@ impl Publisher {
     /// # Errors
     ///
     /// The state cannot be described, or an earlier dump could not be published.
-    pub(super) fn publish(&mut self, hour: i64, state: DumpState) -> Result<(), Failure> {
+    pub(super) fn publish(
+        &mut self,
+        hour: i64,
+        state: DumpState,
+        samples: &Samples,
+    ) -> Result<(), Failure> {
         let snapshot = Box::new(self.describe.snapshot(hour, state)?);
-        self.send(Work::Model { hour, snapshot })
+        self.send(Work::Model {
+            hour,
+            snapshot,
+            samples: samples.clone(),
+        })
     }
 
     /// Queues the rejects of an interval, if there are any, as one file of JSON Lines.

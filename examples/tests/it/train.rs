@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use feature_spec::Event;
+use model_io::ServingModel;
 use pipeline::event_files::{EventFilesConfig, EventWriter};
 use pipeline::predict::{self, PredictConfig};
 use pipeline::progress::Progress;
@@ -165,6 +167,32 @@ fn a_model_for_every_hour_with_the_same_bytes_for_any_number_of_threads() {
         );
         assert_eq!(job.predictions(), predictions);
     }
+}
+
+#[test]
+fn a_dump_carries_events_and_the_probabilities_that_its_file_gives_them() {
+    let job = Job::new(&stream(3_000));
+    let dumps = job.run().dumps;
+    let mut carried = Vec::new();
+    for dump in &dumps {
+        // Opening computes the golden probabilities again.
+        let model = ServingModel::open(&dump.path).unwrap();
+        let golden = &model.info().golden;
+        assert!((1..=3).contains(&golden.len()), "{dump:?}");
+        carried.push(golden.len());
+        for golden in golden {
+            let event = Event::from_json(golden.event.as_bytes()).unwrap();
+            // No event of the hours after the dump's.
+            let time = jiff::Timestamp::from_millisecond(event.time.milliseconds()).unwrap();
+            let hour = &time.to_string()[..13];
+            assert!(hour <= &*dump.hour, "{hour} {dump:?}");
+            let served = model.predict(&event).unwrap();
+            assert!((served.probability - golden.probability).abs() < 1e-12);
+        }
+    }
+    // A file of each hour begins with a sample.
+    assert_eq!(carried[..3], [1, 2, 3]);
+    assert!(carried[3..].iter().all(|&carried| carried == 3));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use feature_spec::Event;
+use feature_spec::{Event, FeatureSpec};
 use model_io::{DecodeError, Golden, ModelFile, Predictor, ServingError, ServingModel, Snapshot};
 
 use crate::common::{EVENT, servable};
@@ -126,6 +126,45 @@ fn golden_events_are_computed_again_on_loading() {
     let error = ServingModel::from_snapshot(snapshot).unwrap_err();
     assert!(
         matches!(error, ServingError::Golden { index: 0, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_snapshot_gives_its_golden_events_what_a_service_gives_them() {
+    let mut snapshot = servable(1, -2.0);
+    let spec = FeatureSpec::from_canonical(&snapshot.spec).unwrap();
+    snapshot.set_golden(&spec, [EVENT, EVENT]).unwrap();
+    assert_eq!(snapshot.info.golden.len(), 2);
+    for golden in &snapshot.info.golden {
+        assert_eq!(golden.event, EVENT);
+        let difference = golden.probability - sigmoid(expected_margin(-2.0));
+        assert!(difference.abs() < 1e-7, "{golden:?}");
+    }
+    assert!(ServingModel::from_bytes(&snapshot.to_bytes().unwrap()).is_ok());
+
+    // Of two events the second is refused, and the golden events stay as they were.
+    let before = snapshot.clone();
+    let error = snapshot.set_golden(&spec, [EVENT, "{"]).unwrap_err();
+    assert!(
+        matches!(error, ServingError::Golden { index: 1, .. }),
+        "{error}"
+    );
+    assert_eq!(snapshot, before);
+
+    let other = FeatureSpec::from_toml(
+        "format = 1\nname = \"other\"\ndimension = 4\ncounters = [\"plays\"]\n\
+         [user.plays]\nhistory = \"user.all\"\nmetrics = [\"plays\"]\n",
+    )
+    .unwrap();
+    let error = snapshot.set_golden(&other, [EVENT]).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ServingError::Decode {
+                source: DecodeError::FingerprintMismatch { .. }
+            }
+        ),
         "{error}"
     );
 }
