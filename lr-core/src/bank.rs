@@ -9,7 +9,7 @@ use crate::{
             Update,
         },
     },
-    row::Row,
+    row::CheckedRow,
     rules::Decay,
     single::invariant_push,
     state::{LearnerState, StateError, TensorData},
@@ -132,7 +132,7 @@ impl Bank {
     }
 
     /// Predicts a row.
-    pub(crate) fn look(&self, row: Row<'_>) -> Look {
+    pub(crate) fn look(&self, row: CheckedRow<'_>) -> Look {
         let margins = bank::margins(
             self.kernel,
             &self.lines,
@@ -152,7 +152,7 @@ impl Bank {
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
     pub(crate) fn learn(
         &mut self,
-        row: Row<'_>,
+        row: CheckedRow<'_>,
         look: &Look,
         p: f64,
         label: bool,
@@ -208,7 +208,7 @@ impl Bank {
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
     fn shorten(
         &self,
-        row: Row<'_>,
+        row: CheckedRow<'_>,
         look: &Look,
         label: bool,
         importance: f32,
@@ -230,7 +230,7 @@ impl Bank {
 
     /// Returns the variance of the margin: that of the mixing coefficients, plus that of the
     /// weights under the diagonal curvature with the largest prior variance.
-    pub(crate) fn variance(&self, row: Row<'_>, look: &Look, evidence: f64) -> f64 {
+    pub(crate) fn variance(&self, row: CheckedRow<'_>, look: &Look, evidence: f64) -> f64 {
         let prior = self.plan.variances.iter().copied().fold(0.0_f32, f32::max);
         let prior = if prior > 0.0 { f64::from(prior) } else { 1.0 };
         let mut sum = self.stack.variance(&look.terms);
@@ -300,7 +300,7 @@ impl Bank {
     }
 
     /// Returns what each present position adds to the margin.
-    pub(crate) fn contributions(&self, row: Row<'_>) -> Vec<(u32, f64)> {
+    pub(crate) fn contributions(&self, row: CheckedRow<'_>) -> Vec<(u32, f64)> {
         let entries = row.positions().iter().zip(row.values());
         entries
             .map(|(&position, &x)| {

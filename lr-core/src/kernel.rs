@@ -8,12 +8,13 @@
 
 pub(crate) mod bank;
 mod check;
+mod dot;
 mod exp;
 pub(crate) mod single;
 mod stack;
 
-use crate::row::Row;
-pub(crate) use check::summary as row_summary;
+pub(crate) use check::{is_increasing, summary as row_summary};
+pub(crate) use dot::dot;
 pub(crate) use stack::{Stack, TERMS};
 
 /// Which instructions the inner loops use. All give the same bits.
@@ -129,6 +130,17 @@ impl Checked {
     }
 }
 
+/// The mask of the first `count` of sixteen lanes; all of them where `count` is more.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn first(count: usize) -> u16 {
+    if count >= 16 {
+        u16::MAX
+    } else {
+        (1 << count) - 1
+    }
+}
+
 /// Asks for the cache line that holds `item`, without waiting for it.
 #[inline(always)]
 pub(crate) fn prefetch<T>(item: &T) {
@@ -141,29 +153,4 @@ pub(crate) fn prefetch<T>(item: &T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = item;
-}
-
-/// Lanes of the fixed summation order of a margin.
-const LANES: usize = 8;
-
-/// Returns `Σ weight(i)·x[i]` over the row.
-///
-/// Entry `j` of the row is added to lane `j mod 8` in `f32`, and the lanes are added pairwise in
-/// `f64`, so the order does not depend on the CPU, and each lane sums few enough entries that its
-/// error stays near that of the weights' own rounding.
-#[inline(always)]
-pub(crate) fn dot(weight: impl Fn(usize) -> f32, row: Row<'_>) -> f64 {
-    let mut sums = [0.0_f32; LANES];
-    let (position_chunks, position_rest) = row.positions().as_chunks::<LANES>();
-    let (value_chunks, value_rest) = row.values().as_chunks::<LANES>();
-    for (positions, values) in position_chunks.iter().zip(value_chunks) {
-        for lane in 0..LANES {
-            sums[lane] += weight(positions[lane] as usize) * values[lane];
-        }
-    }
-    for ((sum, &position), &value) in sums.iter_mut().zip(position_rest).zip(value_rest) {
-        *sum += weight(position as usize) * value;
-    }
-    let [a, b, c, d, e, f, g, h] = sums.map(f64::from);
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

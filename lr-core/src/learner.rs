@@ -13,7 +13,7 @@ use crate::{
     example::Example,
     kernel::{Checked, Kernel},
     loss::sigmoid,
-    row::{Row, RowError, check_importance},
+    row::{CheckedRow, RowError, check_importance},
     rules::{AdaGrad, Decay, Event, Ftrl, Normalized, Sgd},
     single::Single,
 };
@@ -156,7 +156,7 @@ impl Learner {
     /// O(nnz × members).
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
     pub fn learn(&mut self, example: &Example<'_>) -> Result<Prediction, LearnError> {
-        let row = Row::check(&example.features, self.dimension)
+        let row = CheckedRow::of_model(&example.features, self.dimension)
             .map_err(|source| LearnError::Row { source })?;
         check_importance(example.importance).map_err(|source| LearnError::Row { source })?;
         let label = example.label;
@@ -218,7 +218,7 @@ impl Learner {
     ///
     /// Any [`RowError`] about positions or values.
     pub fn predict(&self, features: &CsVecViewI<'_, f32, u32>) -> Result<Prediction, RowError> {
-        let row = Row::check(features, self.dimension)?;
+        let row = CheckedRow::of_model(features, self.dimension)?;
         let margin = self.look(row).margin();
         Ok(self.prediction(margin))
     }
@@ -248,7 +248,7 @@ impl Learner {
         on_single!(&mut self.kind, bank => bank.set_kernel(kernel), s => s.set_kernel(kernel));
     }
 
-    fn look(&self, row: Row<'_>) -> Look {
+    fn look(&self, row: CheckedRow<'_>) -> Look {
         on_single!(
             &self.kind,
             bank => Look::Bank(bank.look(row)),

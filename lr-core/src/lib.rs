@@ -88,7 +88,7 @@ pub use crate::{
     },
     model::{LinearModel, ModelError},
     recalibration::{Isotonic, IsotonicMap, Platt, PlattConfig, RecalibrationError},
-    row::RowError,
+    row::{CheckedRow, RowError},
     solver::{
         BiasTerm, ExactSolver, GradientSums, LabeledBatch, OptimumGap, Solution, SolveError,
         SolverConfig, SolverConfigError,

@@ -5,7 +5,7 @@ use sprs::{CsMatViewI, CsVecViewI};
 use crate::{
     kernel,
     loss::sigmoid,
-    row::{Row, RowError, batch_rows, check_sources},
+    row::{CheckedRow, Ordered, RowError, batch_rows, check_sources},
 };
 
 /// Why a model could not be built.
@@ -115,13 +115,27 @@ impl LinearModel {
     ///
     /// # Precision
     ///
-    /// Products and sums are `f64`, in a fixed order: the same bits on every CPU.
+    /// Products are `f32`, and eight sums of them in `f32` are added in `f64`, in a fixed order: the
+    /// same bits on every CPU.
     ///
     /// # Complexity
     ///
     /// O(nnz).
     pub fn margin(&self, features: &CsVecViewI<'_, f32, u32>) -> Result<f64, RowError> {
-        Ok(self.margin_of(Row::check(features, self.dimension())?))
+        self.sum(Ordered::new(features, self.dimension())?)
+    }
+
+    /// Returns `w·x + b` of a row that was checked before, in log-odds: [`LinearModel::margin`]
+    /// without the check, for rows that are scored more than once.
+    ///
+    /// # Errors
+    ///
+    /// - [`RowError::PositionOutOfRange`]: a position is not below the dimension.
+    pub fn margin_of(&self, row: &CheckedRow<'_>) -> Result<f64, RowError> {
+        match kernel::dot(&self.weights, |w| *w, row.ordered()) {
+            Some(sum) => Ok(sum + self.bias),
+            None => row.check_fit(self.dimension()).map(|()| self.bias),
+        }
     }
 
     /// Returns the probability of one row: the sigmoid of [`LinearModel::margin`].
@@ -141,7 +155,7 @@ impl LinearModel {
     /// - any [`RowError`] about positions or values.
     pub fn margins(&self, batch: &CsMatViewI<'_, f32, u32, usize>) -> Result<Vec<f64>, RowError> {
         batch_rows(batch, self.dimension())?
-            .map(|row| Ok(self.margin_of(row?)))
+            .map(|row| self.sum(row?))
             .collect()
     }
 
@@ -184,7 +198,7 @@ impl LinearModel {
         &self,
         features: &CsVecViewI<'_, f32, u32>,
     ) -> Result<Vec<(u32, f64)>, RowError> {
-        let row = Row::check(features, self.dimension())?;
+        let row = CheckedRow::of_model(features, self.dimension())?;
         Ok(row
             .positions()
             .iter()
@@ -226,7 +240,14 @@ impl LinearModel {
         })
     }
 
-    pub(crate) fn margin_of(&self, row: Row<'_>) -> f64 {
-        kernel::dot(|position| self.weights[position], row) + self.bias
+    /// The margin of a row whose values have not been looked at.
+    #[inline(always)]
+    fn sum(&self, row: Ordered<'_>) -> Result<f64, RowError> {
+        // A value that is not finite makes a sum that is not finite, whatever its weight.
+        let margin = kernel::dot(&self.weights, |w| *w, row).unwrap_or(f64::NAN) + self.bias;
+        if !margin.is_finite() {
+            row.check_values()?;
+        }
+        Ok(margin)
     }
 }

@@ -53,97 +53,206 @@ pub enum RowError {
     },
 }
 
-/// A checked row.
+/// A sparse row that was checked once, so that models and learners need not look at it again.
 ///
 /// # Invariants
 ///
 /// - `positions` and `values` are equally long;
-/// - positions strictly increase and are below the dimension that the row was checked against;
+/// - positions strictly increase;
 /// - values are finite.
+///
+/// Whether the positions are below a model's dimension is asked by the model, of the last one
+/// alone.
+///
+/// # Examples
+///
+/// ```
+/// use lr_core::{CheckedRow, LinearModel, RowError};
+///
+/// let model = LinearModel::new(vec![0.5, 0.0, -1.0], 0.25)?;
+/// let row = CheckedRow::new(&[0, 2], &[2.0, 1.0])?;
+/// assert_eq!(model.margin_of(&row)?, 0.25);
+///
+/// let unsorted = CheckedRow::new(&[2, 0], &[1.0, 1.0]);
+/// assert_eq!(unsorted.unwrap_err(), RowError::PositionOrder { position: 0, previous: 2 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Row<'a> {
-    positions: &'a [u32],
-    values: &'a [f32],
+pub struct CheckedRow<'a> {
+    row: Ordered<'a>,
     largest: f32,
 }
 
-impl<'a> Row<'a> {
-    /// Checks a row once, so that kernels may rely on the invariants.
-    pub(crate) fn check(
+impl<'a> CheckedRow<'a> {
+    /// Checks a row given by its positions and their values.
+    ///
+    /// # Errors
+    ///
+    /// - [`RowError::LengthMismatch`]: not one value a position;
+    /// - [`RowError::PositionOrder`]: positions do not strictly increase;
+    /// - [`RowError::ValueNotFinite`]: a value is NaN or infinite.
+    ///
+    /// # Complexity
+    ///
+    /// O(nnz), sixteen entries at a time.
+    pub fn new(positions: &'a [u32], values: &'a [f32]) -> Result<Self, RowError> {
+        same_length(positions, values)?;
+        // What is wrong is looked for only when something is.
+        let (ordered, largest) = kernel::row_summary(positions, values);
+        let largest = f32::from_bits(largest);
+        if ordered && largest.is_finite() {
+            let row = Ordered { positions, values };
+            return Ok(Self { row, largest });
+        }
+        Err(first_fault(positions, values, usize::MAX))
+    }
+
+    /// Returns the positions, strictly increasing.
+    #[must_use]
+    pub fn positions(&self) -> &'a [u32] {
+        self.row.positions
+    }
+
+    /// Returns the values, one a position, finite.
+    #[must_use]
+    pub fn values(&self) -> &'a [f32] {
+        self.row.values
+    }
+
+    /// The row without what is known of its values.
+    #[inline(always)]
+    pub(crate) fn ordered(&self) -> Ordered<'a> {
+        self.row
+    }
+
+    /// Checks a row of a model with `dimension` positions.
+    #[inline(always)]
+    pub(crate) fn of_model(
         features: &CsVecViewI<'a, f32, u32>,
         dimension: usize,
     ) -> Result<Self, RowError> {
         let (positions, values) = (*features).into_raw_storage();
-        Self::check_slices(positions, values, dimension)
+        match Self::new(positions, values) {
+            Ok(row) if row.row.fits(dimension) => Ok(row),
+            Err(error @ RowError::LengthMismatch { .. }) => Err(error),
+            _ => Err(first_fault(positions, values, dimension)),
+        }
     }
 
-    /// Like [`Row::check`], for bare slices.
-    pub(crate) fn check_slices(
-        positions: &'a [u32],
-        values: &'a [f32],
-        dimension: usize,
-    ) -> Result<Self, RowError> {
-        if positions.len() != values.len() {
-            return Err(RowError::LengthMismatch {
-                what: "positions against values",
-                left: positions.len(),
-                right: values.len(),
-            });
+    /// Checks that the row fits a model with `dimension` positions.
+    #[inline(always)]
+    pub(crate) fn check_fit(&self, dimension: usize) -> Result<(), RowError> {
+        if self.row.fits(dimension) {
+            return Ok(());
         }
-        // What is wrong is looked for only when something is.
-        let (ordered, largest) = kernel::row_summary(positions, values);
-        let largest = f32::from_bits(largest);
-        let inside = positions
-            .last()
-            .is_none_or(|&last| (last as usize) < dimension);
-        if ordered && largest.is_finite() && inside {
-            return Ok(Self {
-                positions,
-                values,
-                largest,
-            });
-        }
-        first_fault(positions, values, dimension)?;
-        Ok(Self {
-            positions,
-            values,
-            largest,
-        })
-    }
-
-    pub(crate) fn positions(&self) -> &'a [u32] {
-        self.positions
+        Err(first_fault(self.positions(), self.values(), dimension))
     }
 
     /// The largest absolute value; 0 of an empty row.
     pub(crate) fn largest(&self) -> f32 {
         self.largest
     }
+}
+
+/// Positions and values, equally long, the positions strictly increasing; of the values nothing is
+/// known. The unsafe loads of the kernels rest on this and on [`Ordered::fits`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ordered<'a> {
+    positions: &'a [u32],
+    values: &'a [f32],
+}
+
+impl<'a> Ordered<'a> {
+    /// Returns the row if its positions strictly increase and are below `dimension`.
+    #[inline(always)]
+    pub(crate) fn new(
+        features: &CsVecViewI<'a, f32, u32>,
+        dimension: usize,
+    ) -> Result<Self, RowError> {
+        let (positions, values) = (*features).into_raw_storage();
+        Self::from_slices(positions, values, dimension)
+    }
+
+    /// Like [`Ordered::new`], for bare slices.
+    #[inline(always)]
+    pub(crate) fn from_slices(
+        positions: &'a [u32],
+        values: &'a [f32],
+        dimension: usize,
+    ) -> Result<Self, RowError> {
+        same_length(positions, values)?;
+        let row = Self { positions, values };
+        if kernel::is_increasing(positions) && row.fits(dimension) {
+            return Ok(row);
+        }
+        Err(first_fault(positions, values, dimension))
+    }
+
+    pub(crate) fn positions(&self) -> &'a [u32] {
+        self.positions
+    }
 
     pub(crate) fn values(&self) -> &'a [f32] {
         self.values
     }
+
+    /// Returns whether every position is below `dimension`; the last one is the greatest.
+    #[inline(always)]
+    pub(crate) fn fits(&self, dimension: usize) -> bool {
+        self.positions
+            .last()
+            .is_none_or(|&last| (last as usize) < dimension)
+    }
+
+    /// Names the first value that is not finite.
+    pub(crate) fn check_values(&self) -> Result<(), RowError> {
+        match self.values.iter().position(|v| !v.is_finite()) {
+            Some(entry) => Err(RowError::ValueNotFinite {
+                position: self.positions[entry],
+                value: self.values[entry],
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
+#[inline(always)]
+fn same_length(positions: &[u32], values: &[f32]) -> Result<(), RowError> {
+    if positions.len() == values.len() {
+        return Ok(());
+    }
+    Err(RowError::LengthMismatch {
+        what: "positions against values",
+        left: positions.len(),
+        right: values.len(),
+    })
+}
+
+/// Names what is wrong with a row that is known to be wrong.
 #[cold]
-fn first_fault(positions: &[u32], values: &[f32], dimension: usize) -> Result<(), RowError> {
+fn first_fault(positions: &[u32], values: &[f32], dimension: usize) -> RowError {
     let mut previous = None;
     for (&position, &value) in positions.iter().zip(values) {
         if let Some(previous) = previous.filter(|&p| position <= p) {
-            return Err(RowError::PositionOrder { position, previous });
+            return RowError::PositionOrder { position, previous };
         }
         if position as usize >= dimension {
-            return Err(RowError::PositionOutOfRange {
+            return RowError::PositionOutOfRange {
                 position,
                 dimension,
-            });
+            };
         }
         if !value.is_finite() {
-            return Err(RowError::ValueNotFinite { position, value });
+            return RowError::ValueNotFinite { position, value };
         }
         previous = Some(position);
     }
-    Ok(())
+    // Not reached: the callers found a fault.
+    RowError::LengthMismatch {
+        what: "positions against values",
+        left: positions.len(),
+        right: values.len(),
+    }
 }
 
 /// Checks an importance.
@@ -170,17 +279,17 @@ pub(crate) fn check_sources(sources: &[Option<u32>], dimension: usize) -> Result
     }
 }
 
-/// Iterates the rows of a batch, each checked as it is reached.
+/// Iterates the rows of a batch, each checked as it is reached, but for the values.
 pub(crate) fn batch_rows<'a>(
     batch: &'a CsMatViewI<'_, f32, u32, usize>,
     dimension: usize,
-) -> Result<impl ExactSizeIterator<Item = Result<Row<'a>, RowError>>, RowError> {
+) -> Result<impl ExactSizeIterator<Item = Result<Ordered<'a>, RowError>>, RowError> {
     if !batch.is_csr() {
         return Err(RowError::BatchNotByRow);
     }
     let (indices, data) = (batch.indices(), batch.data());
     Ok((0..batch.rows()).map(move |row| {
         let range = batch.indptr().outer_inds_sz(row);
-        Row::check_slices(&indices[range.clone()], &data[range], dimension)
+        Ordered::from_slices(&indices[range.clone()], &data[range], dimension)
     }))
 }

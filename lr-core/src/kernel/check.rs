@@ -1,58 +1,173 @@
-//! The check of a row, in whole blocks.
+//! The check of a row, sixteen entries at a time.
 
+#[cfg(target_arch = "x86_64")]
+use super::Kernel;
 use super::{Checked, dispatch};
 
 const BLOCK: usize = 16;
 
+/// Returns whether positions strictly increase.
+pub(crate) fn is_increasing(positions: &[u32]) -> bool {
+    let kernel = Checked::best();
+    #[cfg(target_arch = "x86_64")]
+    if kernel.get() == Kernel::Avx512 {
+        #[allow(unsafe_code)]
+        // SAFETY: a `Checked` kernel was found to be available on this CPU.
+        return unsafe { avx512::is_increasing(positions) };
+    }
+    is_increasing_without_masks(kernel, positions)
+}
+
+// Apart, so that what calls it on every row saves no registers for it.
+#[inline(never)]
+fn is_increasing_without_masks(kernel: Checked, positions: &[u32]) -> bool {
+    dispatch!(kernel, increasing_body, (positions: &[u32]) -> bool)
+}
+
 /// Returns whether positions strictly increase, and the bits of the largest absolute value.
 ///
 /// The bits of |v| order as |v| does, and NaN and infinity come out above every finite number.
-/// The slices are equally long.
 pub(crate) fn summary(positions: &[u32], values: &[f32]) -> (bool, u32) {
+    (is_increasing(positions), largest(values))
+}
+
+/// Returns the bits of the largest absolute value; 0 where there is none.
+fn largest(values: &[f32]) -> u32 {
     let kernel = Checked::best();
-    dispatch!(kernel, summary_body, (positions: &[u32], values: &[f32]) -> (bool, u32))
+    #[cfg(target_arch = "x86_64")]
+    if kernel.get() == Kernel::Avx512 {
+        #[allow(unsafe_code)]
+        // SAFETY: a `Checked` kernel was found to be available on this CPU.
+        return unsafe { avx512::largest(values) };
+    }
+    largest_without_masks(kernel, values)
+}
+
+#[inline(never)]
+fn largest_without_masks(kernel: Checked, values: &[f32]) -> u32 {
+    dispatch!(kernel, largest_body, (values: &[f32]) -> u32)
 }
 
 #[inline(always)]
-fn summary_body(positions: &[u32], values: &[f32]) -> (bool, u32) {
-    let (mut disorder, mut largest) = ([0_u32; BLOCK], [0_u32; BLOCK]);
+fn increasing_body(positions: &[u32]) -> bool {
     let next = positions.get(1..).unwrap_or_default();
-    if values.len() <= BLOCK {
-        for (a, b) in positions.iter().zip(next) {
-            disorder[0] |= u32::from(a >= b);
-        }
-        for value in values {
-            largest[0] = largest[0].max(magnitude(*value));
-        }
-        return (disorder[0] == 0, largest[0]);
-    }
-    // The last block overlaps the one before it instead of leaving a rest: looking twice is free.
-    let order = positions.windows(BLOCK).zip(next.windows(BLOCK));
-    let last = next.len() - BLOCK;
-    for (a, b) in order.clone().step_by(BLOCK).chain(order.skip(last)) {
+    let mut disorder = [0_u32; BLOCK];
+    let (blocks, rest) = next.as_chunks::<BLOCK>();
+    let (before, rest_before) = positions[..next.len()].as_chunks::<BLOCK>();
+    for (a, b) in before.iter().zip(blocks) {
         for lane in 0..BLOCK {
             disorder[lane] |= u32::from(a[lane] >= b[lane]);
         }
     }
-    let last = values.len() - BLOCK;
-    for block in values
-        .windows(BLOCK)
-        .step_by(BLOCK)
-        .chain(values.windows(BLOCK).skip(last))
-    {
+    for (a, b) in rest_before.iter().zip(rest) {
+        disorder[0] |= u32::from(a >= b);
+    }
+    disorder.iter().fold(0, |any, lane| any | lane) == 0
+}
+
+#[inline(always)]
+fn largest_body(values: &[f32]) -> u32 {
+    let mut largest = [0_u32; BLOCK];
+    let (blocks, rest) = values.as_chunks::<BLOCK>();
+    for block in blocks {
         for lane in 0..BLOCK {
             largest[lane] = largest[lane].max(magnitude(block[lane]));
         }
     }
-    let (mut any, mut most) = (0, 0);
-    for lane in 0..BLOCK {
-        any |= disorder[lane];
-        most = most.max(largest[lane]);
+    for (lane, value) in largest.iter_mut().zip(rest) {
+        *lane = (*lane).max(magnitude(*value));
     }
-    (any == 0, most)
+    largest.iter().fold(0, |most, lane| most.max(*lane))
 }
 
 #[inline(always)]
 fn magnitude(value: f32) -> u32 {
     value.to_bits() & 0x7fff_ffff
+}
+
+/// The same with masked loads, so that the rest of a row takes one step and not up to fifteen.
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::{
+        _mm512_and_si512, _mm512_mask_cmpge_epu32_mask, _mm512_maskz_loadu_epi32, _mm512_max_epu32,
+        _mm512_reduce_max_epu32, _mm512_set1_epi32, _mm512_setzero_si512,
+    };
+
+    use super::super::first;
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+    pub(super) fn is_increasing(positions: &[u32]) -> bool {
+        let mut disorder = 0;
+        let mut rest = positions;
+        // The last entry of a block is the first of the next, so that every neighbor is compared.
+        while rest.len() > 1 {
+            let pairs = first(rest.len() - 1);
+            #[allow(unsafe_code)]
+            // SAFETY: `pairs` has as many bits, up to sixteen, as there are entries after the
+            // first; lanes without a bit are not read.
+            let (a, b) = unsafe {
+                let start = rest.as_ptr().cast();
+                (
+                    _mm512_maskz_loadu_epi32(pairs, start),
+                    _mm512_maskz_loadu_epi32(pairs, start.add(1)),
+                )
+            };
+            disorder |= _mm512_mask_cmpge_epu32_mask(pairs, a, b);
+            rest = rest.get(super::BLOCK..).unwrap_or_default();
+        }
+        disorder == 0
+    }
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+    pub(super) fn largest(values: &[f32]) -> u32 {
+        let mut most = _mm512_setzero_si512();
+        for block in values.chunks(super::BLOCK) {
+            #[allow(unsafe_code)]
+            // SAFETY: the mask has as many bits as the block has values.
+            let bits =
+                unsafe { _mm512_maskz_loadu_epi32(first(block.len()), block.as_ptr().cast()) };
+            let sizes = _mm512_and_si512(bits, _mm512_set1_epi32(0x7fff_ffff));
+            most = _mm512_max_epu32(most, sizes);
+        }
+        _mm512_reduce_max_epu32(most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{increasing_body, is_increasing, largest, largest_body};
+
+    /// Rows of every length up to three blocks, wrong at one place or nowhere.
+    #[test]
+    fn every_kernel_sees_what_the_plain_one_sees() {
+        for length in 0..50_usize {
+            let positions: Vec<u32> = (0..50).take(length).map(|i| 3 * i + 1).collect();
+            assert!(increasing_body(&positions) && is_increasing(&positions));
+            for fault in 1..length {
+                let mut wrong = positions.clone();
+                wrong[fault] = wrong[fault - 1];
+                assert!(
+                    !increasing_body(&wrong) && !is_increasing(&wrong),
+                    "{fault}"
+                );
+                wrong[fault] = 0;
+                assert!(
+                    !increasing_body(&wrong) && !is_increasing(&wrong),
+                    "{fault}"
+                );
+            }
+            let values = vec![-0.25_f32; length];
+            assert_eq!(largest(&values), largest_body(&values));
+            for place in 0..length {
+                for value in [-7.5_f32, f32::NAN, f32::NEG_INFINITY, 1e-40] {
+                    let mut values = values.clone();
+                    values[place] = value;
+                    let sizes = values.iter().map(|v| v.abs().to_bits());
+                    let expected = sizes.max().unwrap_or_default();
+                    assert_eq!(largest(&values), expected, "{value} at {place}");
+                    assert_eq!(largest_body(&values), expected, "{value} at {place}");
+                }
+            }
+        }
+    }
 }

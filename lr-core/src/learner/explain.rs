@@ -3,7 +3,7 @@
 use sprs::CsVecViewI;
 
 use super::{Kind, Learner, on_single};
-use crate::row::{Row, RowError};
+use crate::row::{CheckedRow, RowError};
 
 impl Learner {
     /// Returns what each present position adds to the margin, in log-odds, in the row's order. With
@@ -16,7 +16,7 @@ impl Learner {
         &self,
         features: &CsVecViewI<'_, f32, u32>,
     ) -> Result<Vec<(u32, f64)>, RowError> {
-        let row = Row::check(features, self.dimension)?;
+        let row = CheckedRow::of_model(features, self.dimension)?;
         Ok(on_single!(&self.kind, bank => bank.contributions(row), s => s.contributions(row)))
     }
 
@@ -45,7 +45,7 @@ impl Learner {
         &self,
         features: &CsVecViewI<'_, f32, u32>,
     ) -> Result<Option<f64>, RowError> {
-        let row = Row::check(features, self.dimension)?;
+        let row = CheckedRow::of_model(features, self.dimension)?;
         let evidence = 1.0 / self.gain;
         let variance = match &self.kind {
             Kind::Bank(bank) => Some(bank.variance(row, &bank.look(row), evidence)),

@@ -48,7 +48,7 @@ impl<'a> LabeledBatch<'a> {
         let rows = features.rows();
         check_length("labels against rows", labels.len(), rows)?;
         for row in batch_rows(&features, features.cols())? {
-            row?;
+            row?.check_values()?;
         }
         if let Some(importances) = importances {
             check_length("importances against rows", importances.len(), rows)?;

@@ -8,5 +8,6 @@ mod loss;
 mod metrics;
 mod metrics_more;
 mod recalibration;
+mod rows;
 mod solver;
 mod twins;
