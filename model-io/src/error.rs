@@ -190,4 +190,13 @@ pub enum FileError {
         /// What is wrong with the content.
         source: EncodeError,
     },
+    /// A chunk of encoded events is damaged, or its rows do not fit it.
+    #[cfg(feature = "chunks")]
+    #[error("{}", path.display())]
+    Chunk {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: crate::chunk::ChunkError,
+    },
 }

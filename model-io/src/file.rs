@@ -7,37 +7,78 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::FileError;
 
+/// A file under way beside its place under a hidden name, which [`Replacement::finish`] renames.
+///
+/// Dropped before that, it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Replacement {
+    /// Creates the hidden file for `path`.
+    pub(crate) fn create(path: &Path) -> Result<(Self, BufWriter<File>), FileError> {
+        let temporary = hidden_sibling(path).map_err(failed("naming", path))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .map_err(failed("writing", path))?;
+        let path = path.to_owned();
+        let out = BufWriter::with_capacity(1 << 20, file);
+        Ok((Self { path, temporary }, out))
+    }
+
+    /// Where the file will be.
+    #[cfg(feature = "chunks")]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Syncs the hidden file, renames it over the path, syncs the folder.
+    pub(crate) fn finish(self, mut out: BufWriter<File>) -> Result<(), FileError> {
+        out.flush()
+            .and_then(|()| out.get_ref().sync_all())
+            .and_then(|()| fs::rename(&self.temporary, &self.path))
+            .map_err(failed("writing", &self.path))?;
+        sync_folder(&self.path).map_err(failed("syncing the folder of", &self.path))
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // Nothing is there any more after the rename, and the first error is the one to report.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
 /// Writes a hidden file beside `path`, syncs it, renames it over `path`, syncs the folder.
 pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    let failed = |action| {
-        move |source| FileError::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
-    };
-    let temporary = hidden_sibling(path).map_err(failed("naming"))?;
-    let written = write_synced(&temporary, write).and_then(|()| fs::rename(&temporary, path));
-    if let Err(source) = written {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-        return Err(failed("writing")(source));
-    }
-    sync_folder(path).map_err(failed("syncing the folder of"))
+    let (file, mut out) = Replacement::create(path)?;
+    write(&mut out).map_err(failed("writing", path))?;
+    file.finish(out)
 }
 
-fn write_synced(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    write(&mut out)?;
-    out.flush()?;
-    out.get_ref().sync_all()
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+/// Maps a file into memory.
+#[allow(unsafe_code)]
+pub(crate) fn map(file: &File) -> io::Result<memmap2::Mmap> {
+    // SAFETY: the map is read-only. Its bytes change only if someone writes into the file in place,
+    // which the documentation of `ModelFile` and `ChunkFile` excludes; everything in this crate
+    // replaces files.
+    unsafe { memmap2::Mmap::map(file) }
 }
 
 /// A name that no other writer of this process, and no living other process, uses.

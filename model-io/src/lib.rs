@@ -56,6 +56,8 @@
 //!
 //! - `registry` (default): [`Registry`], [`CheckpointLog`], [`ModelWatcher`], [`Location`]; pulls
 //!   `object_store` with the local file system, `tokio` and `arc-swap`.
+//! - `chunks`: [`chunk`], encoded events in Arrow IPC files; pulls the parts of `arrow` that write
+//!   them, `bytes` and `crc32fast`.
 //! - `aws`, `gcp`, `azure`: cloud stores for [`Location::parse`]; each pulls an HTTP and TLS stack.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -66,6 +68,8 @@ mod blocking;
 mod checkpoint;
 #[cfg(feature = "registry")]
 mod checkpoint_log;
+#[cfg(feature = "chunks")]
+pub mod chunk;
 mod container;
 mod diff;
 mod error;

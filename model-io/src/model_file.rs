@@ -257,7 +257,7 @@ impl ModelFile {
             }
         };
         let file = File::open(path).map_err(failed("opening"))?;
-        let map = map(&file).map_err(failed("mapping"))?;
+        let map = crate::file::map(&file).map_err(failed("mapping"))?;
         Self::of_map(map).map_err(|source| FileError::Decode {
             path: path.to_owned(),
             source,
@@ -369,11 +369,4 @@ impl<T: bytemuck::Pod> Held<T> {
             Self::Copied(elements) => elements,
         }
     }
-}
-
-#[allow(unsafe_code)]
-fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
-    // SAFETY: the map is read-only. Its bytes change only if someone writes into the file in place,
-    // which the documentation of `ModelFile` excludes; everything in this crate replaces files.
-    unsafe { memmap2::Mmap::map(file) }
 }

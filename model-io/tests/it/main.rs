@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 mod checkpoint;
+#[cfg(feature = "chunks")]
+mod chunk;
 mod common;
 mod crash;
 mod decode;
