@@ -22,23 +22,35 @@ impl LearnerArgs {
     ///
     /// There is no such optimizer, or it takes no learning rate.
     pub fn config(&self) -> Result<LearnerConfig, Failure> {
-        let mut optimizer: OptimizerConfig = self
+        let optimizer: OptimizerConfig = self
             .optimizer
             .parse()
             .map_err(|source| Failure::usage(format!("--optimizer: {source}")))?;
-        if let Some(rate) = self.learning_rate {
-            match &mut optimizer {
-                OptimizerConfig::Ftrl(config) => config.alpha = rate,
-                OptimizerConfig::AdaGrad(config) => config.learning_rate = rate,
-                OptimizerConfig::Normalized(config) => config.learning_rate = rate,
-                OptimizerConfig::Sgd(config) => config.learning_rate = rate,
-                other => {
-                    let name = other.name();
-                    let message = format!("--learning-rate: optimizer {name} takes none");
-                    return Err(Failure::usage(message));
-                }
+        learner(optimizer, self.learning_rate)
+    }
+}
+
+/// A learner with this optimizer and, if given, this learning rate.
+///
+/// # Errors
+///
+/// The optimizer takes no learning rate.
+pub fn learner(
+    mut optimizer: OptimizerConfig,
+    learning_rate: Option<f64>,
+) -> Result<LearnerConfig, Failure> {
+    if let Some(rate) = learning_rate {
+        match &mut optimizer {
+            OptimizerConfig::Ftrl(config) => config.alpha = rate,
+            OptimizerConfig::AdaGrad(config) => config.learning_rate = rate,
+            OptimizerConfig::Normalized(config) => config.learning_rate = rate,
+            OptimizerConfig::Sgd(config) => config.learning_rate = rate,
+            other => {
+                let name = other.name();
+                let message = format!("--learning-rate: optimizer {name} takes none");
+                return Err(Failure::usage(message));
             }
         }
-        Ok(LearnerConfig::default().optimizer(optimizer))
     }
+    Ok(LearnerConfig::default().optimizer(optimizer))
 }

@@ -20,7 +20,7 @@ use crate::predictions::PredictionWriter;
 use crate::progress::Progress;
 use crate::summary::{Quality, Summary};
 use crate::telemetry::Telemetry;
-use crate::{event_files, population};
+use crate::{event_files, population, spec_source};
 
 pub use self::golden::Samples;
 pub use self::past::{PastDecodeError, PastPopulation};
@@ -34,6 +34,8 @@ pub struct TrainConfig {
     pub input: PathBuf,
     /// The spec.
     pub spec: PathBuf,
+    /// Version of the config in the registry of the output, in place of the spec's file.
+    pub config_version: Option<String>,
     /// Folder of the vocabularies that the spec names; beside the spec when absent.
     pub vocabularies: Option<PathBuf>,
     /// Language of the stream and of the model, such as `HI`.
@@ -70,6 +72,7 @@ impl TrainConfig {
         Self {
             input: input.into(),
             spec: spec.into(),
+            config_version: None,
             vocabularies: None,
             language: language.into(),
             output: output.into(),
@@ -98,7 +101,7 @@ impl TrainConfig {
 pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failure> {
     let started = Instant::now();
     let telemetry = progress.telemetry_of(&config.language);
-    let spec = population::load_spec(&config.spec, config.vocabularies.as_deref())?;
+    let spec = spec_source::load(config)?;
     let statistics = match &config.statistics {
         Some(path) => Some(population::read(path, &spec)?),
         None => None,

@@ -11,6 +11,7 @@ mod mapping;
 mod parquet;
 mod population;
 mod registry;
+mod settings;
 mod simulate;
 mod table;
 mod telemetry;
