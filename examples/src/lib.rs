@@ -24,6 +24,8 @@ pub mod progress;
 pub mod registry;
 pub mod rejects;
 pub mod remote;
+#[cfg(feature = "http")]
+pub mod serve;
 pub mod settings;
 pub mod simulate;
 pub mod spec_source;

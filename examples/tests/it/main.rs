@@ -11,6 +11,8 @@ mod mapping;
 mod parquet;
 mod population;
 mod registry;
+#[cfg(feature = "http")]
+mod serve;
 mod settings;
 mod simulate;
 mod table;
