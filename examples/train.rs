@@ -57,7 +57,11 @@ fn run(args: Args) -> Result<(), Failure> {
     let progress = progress.telemetry(telemetry.clone());
     let _endpoint = settings.listen(&telemetry)?;
     let result = match &job {
-        Job::Stream(config) => train::train(config, progress)?,
+        Job::Stream(config) => {
+            #[cfg(unix)]
+            config.stop.on_signals()?;
+            train::train(config, progress)?
+        }
         Job::Demo(config) => {
             let demo = demo::run(config, progress)?;
             print!("{}", demo.truth);

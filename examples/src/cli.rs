@@ -1,4 +1,5 @@
-//! How every program ends: exit code 0, 1 for bad data, 2 for wrong usage, and one clear message.
+//! How every program ends: exit code 0, 1 for bad data, 2 for wrong usage, 3 for a trainer that
+//! another one has replaced, and one clear message.
 
 use std::error::Error;
 use std::path::Path;
@@ -13,6 +14,12 @@ pub enum Failure {
     Usage {
         /// What is wrong and what would be right.
         message: String,
+    },
+    /// Another trainer has taken the run over; exit code 3, and no reason to start again.
+    #[error("another trainer has taken this run over")]
+    Fenced {
+        /// Who, as the registry says it.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A file or a store holds something that cannot be used; exit code 1.
     #[error("{message}")]
@@ -29,6 +36,13 @@ impl Failure {
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage {
             message: message.into(),
+        }
+    }
+
+    /// A later trainer writes this run now.
+    pub fn fenced(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Fenced {
+            source: source.into(),
         }
     }
 
@@ -62,6 +76,7 @@ impl Failure {
         match self {
             Self::Usage { .. } => 2,
             Self::Data { .. } => 1,
+            Self::Fenced { .. } => 3,
         }
     }
 

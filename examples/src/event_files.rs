@@ -4,15 +4,17 @@
 //! A file appears whole or not at all, so a reader that lists while a writer works sees only files
 //! that it can read to the end.
 
+mod listing;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::cli::Failure;
 use crate::compressed::CompressedFile;
-use crate::remote;
+
+pub use self::listing::{EventFile, EventListing};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -125,14 +127,12 @@ impl EventWriter {
     /// A file cannot be written, or the folder cannot be listed.
     pub fn finish(mut self) -> Result<EventFilesSummary, Failure> {
         self.close()?;
-        let all = if remote::is_url(&self.folder) {
-            remote::list(&self.folder, is_event_file)?
-        } else if self.folder.exists() {
-            list_folder(&self.folder)?
-        } else {
-            Vec::new()
+        let all = match EventListing::within(self.folder)?.list(None) {
+            Ok(files) => files,
+            Err(_) if self.written.is_empty() => Vec::new(),
+            Err(failure) => return Err(failure),
         };
-        let older = all.iter().filter(|file| !self.written.contains(*file));
+        let older = all.iter().filter(|file| !self.written.contains(&file.path));
         let older = older.count();
         Ok(EventFilesSummary {
             events: self.events,
@@ -176,19 +176,15 @@ impl EventWriter {
 /// - `language` is not a plain name.
 /// - The folder cannot be read, or holds no event file.
 pub fn list(root: &Path, language: &str) -> Result<Vec<PathBuf>, Failure> {
-    let folder = language_folder(root, language)?;
-    let files = if remote::is_url(root) {
-        remote::list(&folder, is_event_file)?
-    } else {
-        list_folder(&folder)?
-    };
+    let listing = EventListing::open(root, language)?;
+    let files = listing.list(None)?;
     if files.is_empty() {
         return Err(Failure::file(
-            &folder,
+            listing.folder(),
             "holds no event files (dt=YYYY-MM-DD/hour=HH/part-NNNNN.jsonl.zst)",
         ));
     }
-    Ok(files)
+    Ok(files.into_iter().map(|file| file.path).collect())
 }
 
 /// The hour that an event file is for, from its path, in hours since the Unix epoch.
@@ -237,32 +233,4 @@ fn is_event_file(key: &str) -> bool {
         .iter()
         .all(|prefix| parts.next().is_some_and(|part| part.starts_with(prefix)))
         && parts.next().is_none()
-}
-
-fn list_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut files = Vec::new();
-    for date in children(folder, "dt=")? {
-        for hour in children(&date, "hour=")? {
-            files.extend(children(&hour, "part-")?);
-        }
-    }
-    files.retain(|file| file.is_file());
-    Ok(files)
-}
-
-fn children(folder: &Path, prefix: &str) -> Result<Vec<PathBuf>, Failure> {
-    let failure = |source| Failure::file(folder, source);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failure)? {
-        let entry = entry.map_err(failure)?;
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(prefix.as_bytes())
-        {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    Ok(found)
 }

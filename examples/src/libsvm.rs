@@ -185,6 +185,7 @@ impl Fold {
             rejected: BTreeMap::new(),
             quality: Quality::of(&self.metrics),
             evaluated: self.evaluated.map(|(_, metrics)| Quality::of(&metrics)),
+            files: None,
             dumps: Vec::new(),
             seconds,
             events_per_second: events as f64 / seconds,

@@ -1,11 +1,11 @@
 //! Inputs in an object store, read like files.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
-use model_io::object_store::{self, ObjectMeta, ObjectStoreExt};
+use model_io::object_store::{self, ObjectStoreExt};
 use model_io::{Blocking, Location};
 
 use crate::cli::Failure;
@@ -35,42 +35,6 @@ pub fn open(url: &Path) -> Result<impl Read + Send + 'static, Failure> {
     })
 }
 
-/// Lists the objects under a URL whose keys `wanted` accepts, sorted, as URLs.
-///
-/// `wanted` gets the part of the key below the URL.
-///
-/// # Errors
-///
-/// This build cannot reach the store, or it fails.
-pub fn list(url: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, Failure> {
-    let location = parse(url)?;
-    let runtime = Blocking::new().map_err(|source| Failure::file(url, source))?;
-    let objects: Vec<ObjectMeta> = runtime
-        .run(location.store().list(Some(location.prefix())).try_collect())
-        .map_err(|source| Failure::file(url, source))?;
-    let mut keys: Vec<String> = objects
-        .iter()
-        .filter_map(|object| {
-            let parts: Vec<_> = object.location.prefix_match(location.prefix())?.collect();
-            Some(
-                parts
-                    .iter()
-                    .map(AsRef::as_ref)
-                    .collect::<Vec<&str>>()
-                    .join("/"),
-            )
-        })
-        .filter(|key| wanted(key))
-        .collect();
-    keys.sort();
-    let root = url.to_string_lossy();
-    let root = root.trim_end_matches('/');
-    Ok(keys
-        .into_iter()
-        .map(|key| PathBuf::from(format!("{root}/{key}")))
-        .collect())
-}
-
 /// Writes an object, over an older one of that key; it appears whole or not at all.
 ///
 /// # Errors
@@ -85,7 +49,12 @@ pub fn put(url: &Path, bytes: Vec<u8>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn parse(url: &Path) -> Result<Location, Failure> {
+/// The store and key that a URL names.
+///
+/// # Errors
+///
+/// It is no URL of a store, or of one that this build cannot reach.
+pub fn parse(url: &Path) -> Result<Location, Failure> {
     Location::parse(&url.to_string_lossy())
         .map_err(|source| Failure::usage(format!("{}: {source}", url.display())))
 }
@@ -113,25 +82,20 @@ impl Read for Object {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
-    fn objects_are_listed_in_order_and_read_whole() {
+    fn objects_are_read_whole() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b/part-1", "b/part-0", "a/part-0", "a/other"] {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, name).unwrap();
-        }
         let root = PathBuf::from(format!("file://{}", folder.path().display()));
-        let listed = list(&root, |key| key.contains("part-")).unwrap();
-        let mut texts = Vec::new();
-        for url in &listed {
-            assert!(is_url(url));
-            let mut text = String::new();
-            open(url).unwrap().read_to_string(&mut text).unwrap();
-            texts.push(text);
-        }
-        assert_eq!(texts, ["a/part-0", "b/part-0", "b/part-1"]);
+        let url = root.join("a/part-0");
+        put(&url, b"text".to_vec()).unwrap();
+        assert!(is_url(&url));
+        let mut text = String::new();
+        open(&url).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "text");
+        assert!(open(&root.join("a/part-1")).is_err());
     }
 }

@@ -29,6 +29,7 @@
 
 mod layers;
 mod print;
+mod stream;
 mod values;
 
 use std::net::SocketAddr;
@@ -46,7 +47,8 @@ use crate::telemetry::Endpoint;
 use crate::telemetry::Telemetry;
 use crate::train::TrainConfig;
 
-pub use self::values::{Optimizer, Probability, Rate, Share};
+pub use self::stream::StreamSettings;
+pub use self::values::{Moment, Optimizer, Period, Probability, Rate, Share};
 
 const LANGUAGE: &str = "HI";
 const DEMO_OUTPUT: &str = "out/demo";
@@ -107,6 +109,10 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(default)]
     pub learner: LearnerSettings,
+    /// How to follow a stream.
+    #[command(flatten)]
+    #[serde(default)]
+    pub stream: StreamSettings,
     /// How to watch the run.
     #[command(flatten)]
     #[serde(default)]
@@ -189,6 +195,7 @@ impl Settings {
     pub fn defaults() -> Self {
         let config = TrainConfig::new("", "", LANGUAGE, "");
         Self {
+            stream: StreamSettings::defaults(&config),
             language: Some(config.language),
             max_reject_share: Share::try_from(config.max_reject_share).ok(),
             threshold: Probability::try_from(config.threshold).ok(),
@@ -334,6 +341,7 @@ impl Settings {
         if let Some(threshold) = self.threshold {
             config.threshold = threshold.get();
         }
+        self.stream.apply(config);
         let learner = &self.learner;
         let optimizer = learner.optimizer.clone().unwrap_or_default();
         config.learner = optimizer::learner(optimizer.get(), learner.learning_rate.map(Rate::get))?;

@@ -8,6 +8,7 @@ use lr_core::Metrics;
 use serde::Serialize;
 
 use crate::cli::Failure;
+use crate::train::FileCounts;
 use crate::whole_file::WholeFile;
 
 /// Result of a training run.
@@ -25,6 +26,9 @@ pub struct Summary {
     /// Figures from the event of `--evaluate-from` on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluated: Option<Quality>,
+    /// What became of the event files, where the input is a stream of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<FileCounts>,
     /// Models written, in order.
     pub dumps: Vec<Dump>,
     /// Wall time of the run.

@@ -3,28 +3,58 @@
 mod dumps;
 mod golden;
 mod interval;
+mod ledger;
 mod past;
+mod run;
+mod source;
+mod spool;
+mod state;
+mod stop;
+mod store;
 mod trainer;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::Duration;
 
-use lr_core::{LearnerConfig, Metrics};
+use lr_core::LearnerConfig;
+use serde::{Deserialize, Serialize};
 
-use self::dumps::Publisher;
-use self::interval::Interval;
+use self::run::Run;
+use self::source::Source;
 use crate::cli::Failure;
-use crate::encode::{self, Encoded, EncodedEvent, Reason};
-use crate::predictions::PredictionWriter;
 use crate::progress::Progress;
-use crate::summary::{Quality, Summary};
-use crate::telemetry::Telemetry;
-use crate::{event_files, population, spec_source};
+use crate::summary::Summary;
+use crate::{encode, population, spec_source};
 
 pub use self::golden::Samples;
 pub use self::past::{PastDecodeError, PastPopulation};
+pub use self::state::FileCounts;
+pub use self::stop::Stop;
 pub use self::trainer::{DumpState, Trainer};
+
+/// Which time dumps are made by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DumpClock {
+    /// The events' own: a dump when the first event of the next period comes; the same models from
+    /// the same events, whenever they are learned from.
+    #[default]
+    Event,
+    /// The clock on the wall: a dump when the time is over, if there were events.
+    Wall,
+}
+
+impl DumpClock {
+    /// The word on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Wall => "wall",
+        }
+    }
+}
 
 /// What to train on, how, and where the results go.
 #[derive(Debug, Clone)]
@@ -58,6 +88,30 @@ pub struct TrainConfig {
     pub threshold: f64,
     /// The learner.
     pub learner: LearnerConfig,
+    /// Go on when everything is read, and learn from files as they appear.
+    pub follow: bool,
+    /// Time between two listings of the input.
+    pub poll: Duration,
+    /// Hours before the newest one in which files may still appear; older ones are late.
+    pub lateness_hours: u32,
+    /// Read no file of this hour (since the Unix epoch, UTC) or later, and end there.
+    pub until_hour: Option<i64>,
+    /// How many hours before its time a file is read when following.
+    pub max_future_hours: u32,
+    /// How long to wait, when following, for a store that fails or a file that cannot be read.
+    pub patience: Duration,
+    /// Keep checkpoints beside the models and go on from the newest.
+    pub checkpoint: bool,
+    /// Time between two checkpoints; there is one with every dump as well.
+    pub checkpoint_every: Duration,
+    /// Length of a dump interval.
+    pub dump_every: Duration,
+    /// Which time it is counted in.
+    pub dump_clock: DumpClock,
+    /// How the run can be asked to end.
+    pub stop: Stop,
+    /// Milliseconds since the Unix epoch; tells files of the future.
+    pub clock: fn() -> i64,
 }
 
 impl TrainConfig {
@@ -84,167 +138,84 @@ impl TrainConfig {
             max_reject_share: 0.01,
             threshold: 0.5,
             learner: LearnerConfig::default(),
+            follow: false,
+            poll: Duration::from_secs(10),
+            lateness_hours: 2,
+            until_hour: None,
+            max_future_hours: 1,
+            patience: Duration::from_secs(900),
+            checkpoint: false,
+            checkpoint_every: Duration::from_secs(60),
+            dump_every: Duration::from_secs(3_600),
+            dump_clock: DumpClock::Event,
+            stop: Stop::default(),
+            clock: source::system_clock,
         }
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        if self.dump_every < Duration::from_secs(1) {
+            return Err(Failure::usage("--dump-every: at least one second"));
+        }
+        let (predictions, evaluated) = (self.predictions.is_some(), self.evaluate_from.is_some());
+        if self.checkpoint && (predictions || evaluated) {
+            return Err(Failure::usage(
+                "--predictions and --evaluate-from do not go with checkpoints: after a restart \
+                 they would tell of a part of the stream only",
+            ));
+        }
+        Ok(())
     }
 }
 
-/// Trains on every event file of a language, in stream order, and publishes a model for every hour
+/// Trains on the event files of a language, in stream order, and publishes a model for every hour
 /// of event time.
+///
+/// Without [`follow`](TrainConfig::follow) it lists the input once, learns from everything in it and
+/// ends; with it, it goes on with what appears until it is asked to [stop](TrainConfig::stop). One
+/// fold, in one order: the same files give the same bytes either way.
+///
+/// With [`checkpoint`](TrainConfig::checkpoint) a run that is killed at any moment goes on from its
+/// newest checkpoint when it is started again, counts every event once, and publishes the very bytes
+/// of a run that was never disturbed.
 ///
 /// # Errors
 ///
-/// - The spec, the statistics or the settings are invalid.
+/// - The spec, the statistics or the settings are invalid, or not those of the checkpoint.
 /// - There is no event file, one cannot be read, or no line of them could be used.
 /// - The share of rejected lines in an interval is above the limit; its dump is not published.
 /// - Training diverged; nothing is published from there on.
-/// - A result cannot be written.
+/// - A result cannot be written, or another trainer has taken the run over.
 pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failure> {
-    let started = Instant::now();
-    let telemetry = progress.telemetry_of(&config.language);
+    config.check()?;
     let spec = spec_source::load(config)?;
     let statistics = match &config.statistics {
         Some(path) => Some(population::read(path, &spec)?),
         None => None,
     };
-    let files = event_files::list(&config.input, &config.language)?;
-    let mut run = Run {
-        trainer: Trainer::new(&spec, statistics.as_ref(), config.learner.clone())?,
-        evaluated: None,
-        evaluate_from: config.evaluate_from.clone(),
-        interval: Interval::new(config.max_reject_share),
-        rejected: BTreeMap::new(),
-        samples: Samples::default(),
-        predictions: config
-            .predictions
-            .as_deref()
-            .map(|path| PredictionWriter::create(path, "event_id"))
-            .transpose()?,
-        publisher: Publisher::new(config, &spec, telemetry.clone())?,
-        newest_ms: i64::MIN,
-        telemetry,
-    };
-    run.telemetry.set_ready(true, "learning");
+    let telemetry = progress.telemetry_of(&config.language);
+    let mut run = Run::start(config, &spec, statistics.as_ref(), telemetry.clone())?;
+    let (ledger, resumed) = (run.ledger().clone(), run.resumed().cloned());
+    let mut source = Source::new(config, ledger, resumed)?;
 
+    telemetry.set_ready(true, "learning");
     let mut stage = progress.stage("train", "events", None);
-    encode::map_files(
-        files,
+    let folded = encode::map_stream(
+        || source.next(),
         &spec,
         &config.language,
         config.threads,
-        |mut block| {
-            let before = run.trainer.metrics().events();
-            let result = block.for_each(|encoded| run.step(encoded));
-            let learned = run.trainer.metrics().events() - before;
-            stage.advance(learned);
-            if learned > 0 {
-                run.telemetry.events_learned(learned, run.newest_ms);
-            }
+        |step| {
+            let before = run.events();
+            let result = run.step(step);
+            stage.advance(run.events() - before);
             result
         },
-    )
-    .or_else(|failure| {
-        run.publisher
-            .keep_rejects(&mut run.interval)
-            .and(Err(failure))
-    })?;
+    );
     stage.finish();
-    run.finish(config, started)
-}
-
-/// A run under way.
-struct Run {
-    trainer: Trainer,
-    evaluated: Option<Metrics>,
-    evaluate_from: Option<String>,
-    interval: Interval,
-    rejected: BTreeMap<Reason, u64>,
-    samples: Samples,
-    predictions: Option<PredictionWriter>,
-    publisher: Publisher,
-    newest_ms: i64,
-    telemetry: Telemetry,
-}
-
-impl Run {
-    fn step(&mut self, encoded: Encoded<'_>) -> Result<(), Failure> {
-        match encoded {
-            Encoded::Event(event) => self.event(event),
-            Encoded::Reject(reject) => {
-                *self.rejected.entry(reject.reason).or_default() += 1;
-                self.telemetry.rejected(reject.reason, 1);
-                self.interval.reject(reject)
-            }
-        }
-    }
-
-    fn event(&mut self, mut event: EncodedEvent<'_>) -> Result<(), Failure> {
-        if self.interval.ends_before(event.time_ms) {
-            self.dump()?;
-        }
-        self.interval.event(event.time_ms);
-        self.newest_ms = self.newest_ms.max(event.time_ms);
-        let prediction = self.trainer.learn(&mut event)?;
-        if let Some(line) = event.sample {
-            self.samples.push(line);
-        }
-        if let Some(writer) = &mut self.predictions {
-            writer.write(event.event_id, event.label, prediction.probability)?;
-        }
-        if self.evaluate_from.as_deref() == Some(event.event_id) && self.evaluated.is_none() {
-            self.evaluated = Some(Metrics::new());
-        }
-        if let Some(evaluated) = &mut self.evaluated {
-            evaluated
-                .push(prediction.probability, event.label, event.importance)
-                .map_err(|source| Failure::at(format!("event {:?}", event.event_id), source))?;
-        }
-        Ok(())
-    }
-
-    /// Ends the dump interval: publishes the model unless too many lines were rejected.
-    fn dump(&mut self) -> Result<(), Failure> {
-        self.publisher.keep_rejects(&mut self.interval)?;
-        self.interval.check_rejects()?;
-        if let Some((hour, state)) = self.interval.hour().zip(self.trainer.dump()?) {
-            self.publisher.publish(hour, state, &self.samples)?;
-        }
-        self.interval.start_next();
-        Ok(())
-    }
-
-    fn finish(mut self, config: &TrainConfig, started: Instant) -> Result<Summary, Failure> {
-        self.dump()?;
-        let metrics = self.trainer.metrics();
-        if metrics.events() == 0 {
-            return Err(Failure::data(format!(
-                "{}: no event of {:?} could be used, {} lines were rejected",
-                config.input.display(),
-                config.language,
-                self.rejected.values().sum::<u64>()
-            )));
-        }
-        if let (Some(event_id), None) = (&self.evaluate_from, &self.evaluated) {
-            return Err(Failure::usage(format!(
-                "--evaluate-from {event_id}: the stream has no such event"
-            )));
-        }
-        if let Some(writer) = self.predictions.take() {
-            writer.finish()?;
-        }
-        let dumps = self.publisher.finish()?;
-        let seconds = started.elapsed().as_secs_f64();
-        #[allow(clippy::cast_precision_loss)] // a rate for people
-        Ok(Summary {
-            events: metrics.events(),
-            positives: metrics.positives(),
-            rejected: (self.rejected.iter())
-                .map(|(reason, &count)| (reason.name().to_owned(), count))
-                .collect(),
-            quality: Quality::of(metrics),
-            evaluated: self.evaluated.as_ref().map(Quality::of),
-            dumps,
-            seconds,
-            events_per_second: metrics.events() as f64 / seconds,
-        })
+    telemetry.set_ready(false, "ended");
+    match folded {
+        Ok(()) => run.finish(),
+        Err(failure) => Err(run.abandon(failure)),
     }
 }

@@ -124,6 +124,7 @@ impl CheckpointLog {
                     sequence: 0,
                     epoch: 1,
                     written: now,
+                    attempted: None,
                 },
                 None,
             ));
@@ -134,6 +135,7 @@ impl CheckpointLog {
             sequence,
             epoch,
             written: now,
+            attempted: None,
         };
         writer.commit(&mut state).await?;
         Ok((writer, Some(state)))
@@ -185,6 +187,8 @@ pub struct CheckpointWriter {
     sequence: u64,
     epoch: u64,
     written: i64,
+    /// Commit id of an attempt whose outcome is not known.
+    attempted: Option<String>,
 }
 
 impl CheckpointWriter {
@@ -208,7 +212,8 @@ impl CheckpointWriter {
     /// - [`RegistryError::Fenced`]: another trainer has written that number; this one must stop,
     ///   for its state cannot be merged;
     /// - [`RegistryError::Encode`]: the checkpoint breaks an invariant;
-    /// - [`RegistryError::OutcomeUnknown`]: the store failed at the write and could not be read.
+    /// - [`RegistryError::OutcomeUnknown`]: the store failed at the write and could not be read; the
+    ///   same checkpoint, committed again, finds out and finishes.
     pub async fn commit(&mut self, checkpoint: &mut Checkpoint) -> Result<u64, RegistryError> {
         let next = self.sequence + 1;
         let now = (self.log.clock)();
@@ -223,7 +228,11 @@ impl CheckpointWriter {
             return Err(self.fenced(newest).await);
         }
         checkpoint.progress.epoch = self.epoch;
-        checkpoint.progress.commit_id = objects::unique_id();
+        // The same attempt again, after an unknown outcome, has to be the same bytes.
+        if self.attempted.as_ref() != Some(&checkpoint.progress.commit_id) {
+            checkpoint.progress.commit_id = objects::unique_id();
+            self.attempted = Some(checkpoint.progress.commit_id.clone());
+        }
         let bytes = checkpoint
             .to_bytes()
             .map_err(|source| RegistryError::Encode { source })?;
@@ -233,6 +242,7 @@ impl CheckpointWriter {
             Created::Ours | Created::Same => {
                 self.sequence = next;
                 self.written = now;
+                self.attempted = None;
                 Ok(next)
             }
             Created::Theirs(_) => Err(self.fenced(next).await),

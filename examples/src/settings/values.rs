@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use lr_core::OptimizerConfig;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,95 @@ number!(
     |value| value > 0.0 && value.is_finite(),
     "a rate above 0"
 );
+
+/// A stretch of time, written as seconds or with units: `0.5`, `30s`, `15m`, `1h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Period(Duration);
+
+impl Period {
+    /// The time.
+    #[must_use]
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl From<Duration> for Period {
+    fn from(time: Duration) -> Self {
+        Self(time)
+    }
+}
+
+impl From<Period> for String {
+    fn from(period: Period) -> Self {
+        let text = format!(
+            "{:#}",
+            jiff::SignedDuration::try_from(period.0).unwrap_or_default()
+        );
+        text.replace(' ', "")
+    }
+}
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a time such as 30s, 15m or 1h");
+        let time = match text.parse::<f64>() {
+            Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?,
+            Err(_) => {
+                let time: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+                Duration::try_from(time).map_err(|_| wrong())?
+            }
+        };
+        Ok(Self(time))
+    }
+}
+
+impl TryFrom<String> for Period {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A moment, such as `2022-05-04T10:00:00Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Moment(jiff::Timestamp);
+
+impl Moment {
+    /// Hours since the Unix epoch.
+    #[must_use]
+    pub fn hour(self) -> i64 {
+        self.0.as_millisecond().div_euclid(3_600_000)
+    }
+}
+
+impl From<Moment> for String {
+    fn from(moment: Moment) -> Self {
+        moment.0.to_string()
+    }
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = text.parse().map_err(|source| format!("{text:?}: {source}"));
+        time.map(Self)
+    }
+}
+
+impl TryFrom<String> for Moment {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
 
 /// The name of an optimizer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

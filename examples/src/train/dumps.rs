@@ -1,47 +1,29 @@
-//! Dumps on their way into the registry, on a thread of their own so that training goes on.
+//! Results on their way into the registry, on a thread of their own so that training goes on.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use feature_spec::FeatureSpec;
-use lr_core::LinearModel;
-use model_io::object_store::ObjectStoreExt;
-use model_io::{
-    Blocking, EventSpan, Location, ModelInfo, PublishOptions, Registry, Snapshot, Version,
-};
+use lr_core::{LinearModel, Metrics};
+use model_io::{Checkpoint, EventSpan, ModelInfo, Snapshot, Version};
 
 use super::TrainConfig;
 use super::golden::Samples;
 use super::interval::Interval;
+use super::store::{Store, Work};
 use super::trainer::DumpState;
 use crate::cli::Failure;
 use crate::encode::Reject;
 use crate::summary::Dump;
-use crate::telemetry::{DumpOutcome, Telemetry};
 
-const HOUR_MS: i64 = 3_600_000;
-
-/// Dumps that may wait for the store before training waits too.
+/// Results that may wait for the store before training waits too.
 const WAITING: usize = 4;
 
-/// Publishes dumps in order.
+/// Writes dumps, checkpoints and rejects in order.
 pub(super) struct Publisher {
     describe: Describe,
     work: Option<SyncSender<Work>>,
     thread: Option<JoinHandle<Result<Vec<Dump>, Failure>>>,
-    rejects_written: u64,
-}
-
-enum Work {
-    Model {
-        hour: i64,
-        snapshot: Box<Snapshot>,
-        samples: Samples,
-    },
-    Rejects {
-        name: String,
-        text: Vec<u8>,
-    },
 }
 
 /// What every snapshot of a run says.
@@ -52,48 +34,18 @@ struct Describe {
     threshold: f64,
     sampling_rate: f64,
     optimizer: String,
-    parent: Option<Version>,
 }
 
 impl Publisher {
-    /// Opens the registry; nothing is written yet.
-    ///
-    /// # Errors
-    ///
-    /// The output is not a place, or this build cannot reach it.
-    pub(super) fn new(
-        config: &TrainConfig,
-        spec: &FeatureSpec,
-        telemetry: Telemetry,
-    ) -> Result<Self, Failure> {
-        let location = Location::parse(&config.output)
-            .map_err(|source| Failure::usage(format!("--output {}: {source}", config.output)))?;
+    /// Starts the thread; it probes the store before it writes.
+    pub(super) fn new(config: &TrainConfig, spec: &FeatureSpec, mut store: Store) -> Self {
         let (sender, receiver) = sync_channel::<Work>(WAITING);
-        let output = config.output.trim_end_matches('/').to_owned();
-        let language = config.language.clone();
-        let compiled = spec.clone();
         let thread = std::thread::spawn(move || {
-            let store = Store::open(location, output, language, telemetry)?;
-            let mut dumps = Vec::new();
+            store.probe()?;
             for work in receiver {
-                match work {
-                    Work::Model {
-                        hour,
-                        mut snapshot,
-                        samples,
-                    } => {
-                        snapshot
-                            .set_golden(&compiled, samples.lines())
-                            .map_err(|source| {
-                                let version = &snapshot.info.version;
-                                Failure::at(format!("dump {version}"), source)
-                            })?;
-                        dumps.push(store.publish(hour, &snapshot)?);
-                    }
-                    Work::Rejects { name, text } => store.put(&name, text)?,
-                }
+                store.work(work)?;
             }
-            Ok(dumps)
+            Ok(store.into_dumps())
         });
         let describe = Describe {
             spec: spec.clone(),
@@ -102,47 +54,92 @@ impl Publisher {
             threshold: config.threshold,
             sampling_rate: config.learner.sampling_rate,
             optimizer: config.learner.optimizer.name().to_owned(),
-            parent: None,
         };
-        Ok(Self {
+        Self {
             describe,
             work: Some(sender),
             thread: Some(thread),
-            rejects_written: 0,
-        })
+        }
     }
 
-    /// Queues the dump of an hour.
+    /// Describes the dump of a moment.
+    ///
+    /// `time_ms` names it; `recent`: figures since the dump before, `parent` its version.
     ///
     /// # Errors
     ///
-    /// The state cannot be described, or an earlier dump could not be published.
-    pub(super) fn publish(
-        &mut self,
-        hour: i64,
+    /// The state cannot be described.
+    pub(super) fn snapshot(
+        &self,
+        time_ms: i64,
         state: DumpState,
-        samples: &Samples,
-    ) -> Result<(), Failure> {
-        let snapshot = Box::new(self.describe.snapshot(hour, state)?);
-        self.send(Work::Model {
-            hour,
-            snapshot,
-            samples: samples.clone(),
-        })
+        recent: &Metrics,
+        parent: Option<Version>,
+    ) -> Result<Snapshot, Failure> {
+        self.describe.snapshot(time_ms, state, recent, parent)
     }
 
-    /// Queues the rejects of an interval, if there are any, as one file of JSON Lines.
+    /// Queues a dump.
+    ///
+    /// `samples`: raw events that travel in it with their probabilities.
+    /// `checkpoint`: the state that the dump was made from, as it is once the dump is published. It
+    /// is written before the dump, with the dump in it: a run that dies between the two publishes
+    /// these very bytes when it is started again.
     ///
     /// # Errors
     ///
     /// An earlier result could not be written.
-    pub(super) fn keep_rejects(&mut self, interval: &mut Interval) -> Result<(), Failure> {
+    pub(super) fn publish(
+        &mut self,
+        snapshot: Snapshot,
+        samples: &Samples,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(), Failure> {
+        self.send(Work::Model {
+            snapshot: Box::new(snapshot),
+            samples: samples.clone(),
+            checkpoint: checkpoint.map(Box::new),
+        })
+    }
+
+    /// Queues the dump that a checkpoint carries, if it carries one.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub(super) fn publish_again(&mut self, checkpoint: &mut Checkpoint) -> Result<(), Failure> {
+        match Store::take_pending(checkpoint) {
+            Some(bytes) => self.send(Work::Again { bytes }),
+            None => Ok(()),
+        }
+    }
+
+    /// Queues a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// An earlier result could not be written.
+    pub(super) fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<(), Failure> {
+        self.send(Work::Checkpoint(Box::new(checkpoint)))
+    }
+
+    /// Queues the rejects of an interval, if there are any, as one file of JSON Lines, and counts
+    /// the files.
+    ///
+    /// # Errors
+    ///
+    /// An earlier result could not be written.
+    pub(super) fn keep_rejects(
+        &mut self,
+        interval: &mut Interval,
+        written: &mut u64,
+    ) -> Result<(), Failure> {
         let rejects = interval.take_rejects();
         if rejects.is_empty() {
             return Ok(());
         }
-        let name = format!("part-{:05}.jsonl", self.rejects_written);
-        self.rejects_written += 1;
+        let name = format!("part-{written:05}.jsonl");
+        *written += 1;
         self.send(Work::Rejects {
             name,
             text: json_lines(&rejects)?,
@@ -188,28 +185,32 @@ impl Drop for Publisher {
 }
 
 impl Describe {
-    fn snapshot(&mut self, hour: i64, state: DumpState) -> Result<Snapshot, Failure> {
-        let version = Version::of_model(self.prefix.as_deref(), hour * HOUR_MS, state.events)
+    fn snapshot(
+        &self,
+        time_ms: i64,
+        state: DumpState,
+        recent: &Metrics,
+        parent: Option<Version>,
+    ) -> Result<Snapshot, Failure> {
+        let version = Version::of_model(self.prefix.as_deref(), time_ms, state.events)
             .map_err(|source| Failure::usage(format!("--model-version: {source}")))?;
         let name = version.to_string();
         let place = || format!("dump {name}");
-        let mut info = ModelInfo::new(version.clone(), self.language.clone());
+        let mut info = ModelInfo::new(version, self.language.clone());
         info.events_learned = state.events;
         let (first, last) = state.time_span_ms;
         info.span = Some(EventSpan { first, last });
         info.threshold = self.threshold;
         info.sampling_rate = self.sampling_rate;
         info.optimizer.clone_from(&self.optimizer);
-        info.metrics = [
-            ("log_loss", state.metrics.log_loss()),
-            ("auc", state.metrics.auc()),
-            ("normalized_entropy", state.metrics.normalized_entropy()),
-            ("calibration", state.metrics.calibration()),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect();
-        info.parent = self.parent.replace(version);
+        info.metrics = figures("", &state.metrics)
+            .chain(figures("interval_", recent))
+            .chain([
+                ("interval_events".to_owned(), count(recent.events())),
+                ("interval_positives".to_owned(), count(recent.positives())),
+            ])
+            .collect();
+        info.parent = parent;
         info.tool = concat!("train ", env!("CARGO_PKG_VERSION")).to_owned();
         // Whoever serves the file undoes the sampling of negatives, which the learner's own model
         // has undone already.
@@ -222,74 +223,21 @@ impl Describe {
     }
 }
 
-/// The registry, and the folder of rejects beside it.
-struct Store {
-    runtime: Blocking,
-    registry: Registry,
-    location: Location,
-    output: String,
-    language: String,
-    telemetry: Telemetry,
+/// The figures of `metrics` that are known, by name.
+fn figures(prefix: &str, metrics: &Metrics) -> impl Iterator<Item = (String, f64)> {
+    [
+        ("log_loss", metrics.log_loss()),
+        ("auc", metrics.auc()),
+        ("normalized_entropy", metrics.normalized_entropy()),
+        ("calibration", metrics.calibration()),
+    ]
+    .into_iter()
+    .filter_map(move |(name, value)| Some((format!("{prefix}{name}"), value?)))
 }
 
-impl Store {
-    fn open(
-        location: Location,
-        output: String,
-        language: String,
-        telemetry: Telemetry,
-    ) -> Result<Self, Failure> {
-        let runtime = Blocking::new().map_err(|source| Failure::at("runtime", source))?;
-        let registry = Registry::open(location.clone());
-        // A store that ignores conditional writes would lose models in silence.
-        runtime
-            .run(registry.probe())
-            .map_err(|source| Failure::at(format!("--output {output}"), source))?;
-        Ok(Self {
-            runtime,
-            registry,
-            location,
-            output,
-            language,
-            telemetry,
-        })
-    }
-
-    fn publish(&self, hour: i64, snapshot: &Snapshot) -> Result<Dump, Failure> {
-        let version = &snapshot.info.version;
-        let published = self
-            .runtime
-            .run(self.registry.publish(snapshot, &PublishOptions::default()));
-        self.telemetry.dump(match published {
-            Ok(_) => DumpOutcome::Published,
-            Err(_) => DumpOutcome::Failed,
-        });
-        published.map_err(|source| Failure::at(format!("publish {version}"), source))?;
-        tracing::debug!(%version, events = snapshot.info.events_learned, "published");
-        Ok(Dump {
-            version: version.to_string(),
-            hour: hour_text(hour)?,
-            path: format!(
-                "{}/models/{}/{version}/model.safetensors",
-                self.output, self.language
-            ),
-        })
-    }
-
-    fn put(&self, name: &str, text: Vec<u8>) -> Result<(), Failure> {
-        let path = self.location.prefix().clone();
-        let path = path.join("rejects").join(self.language.as_str()).join(name);
-        self.runtime
-            .run(self.location.store().put(&path, text.into()))
-            .map_err(|source| Failure::at(format!("rejects {path}"), source))?;
-        Ok(())
-    }
-}
-
-fn hour_text(hour: i64) -> Result<String, Failure> {
-    let time = jiff::Timestamp::from_millisecond(hour * HOUR_MS)
-        .map_err(|source| Failure::at(format!("hour {hour} since 1970"), source))?;
-    Ok(time.strftime("%Y-%m-%dT%H").to_string())
+#[allow(clippy::cast_precision_loss)] // events of one interval are far below 2^53
+fn count(events: u64) -> f64 {
+    events as f64
 }
 
 fn json_lines(rejects: &[Reject]) -> Result<Vec<u8>, Failure> {

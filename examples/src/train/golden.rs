@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 /// Events that a dump carries at most.
 const CARRIED: usize = 3;
 
@@ -9,7 +11,7 @@ const CARRIED: usize = 3;
 ///
 /// Which lines are samples depends on the bytes of the files alone, so these are the same for any
 /// number of threads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Samples {
     lines: VecDeque<Box<str>>,
 }

@@ -2,14 +2,22 @@
 
 use feature_spec::FeatureSpec;
 use lr_core::{Example, Learner, LearnerConfig, LinearModel, Metrics, Prediction};
+use model_io::{Checkpoint, EventSpan, Statistics};
+use serde::{Deserialize, Serialize};
 use sprs::CsVecViewI;
 use zscore_stats::{Population, Scaler};
 
 use super::past::PastPopulation;
+use super::state::{bytes_of, json_of, metrics_of, part, put_json, put_metrics};
 use crate::cli::Failure;
 use crate::encode::EncodedEvent;
 
 const DAY_MS: i64 = 86_400_000;
+
+/// Names of the parts of a checkpoint.
+const METRICS: &str = "metrics";
+const POPULATION: &str = "population";
+const TIMES: &str = "times";
 
 /// Everything that training changes.
 #[derive(Debug)]
@@ -17,11 +25,29 @@ pub struct Trainer {
     spec: FeatureSpec,
     scaler: Scaler,
     past: Option<PastPopulation>,
-    day: Option<i64>,
     learner: Learner,
     metrics: Metrics,
-    first_time_ms: Option<i64>,
-    last_time_ms: Option<i64>,
+    times: Times,
+}
+
+/// What the trainer knows of time, in event time.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Times {
+    /// Day under way, since the Unix epoch.
+    day: Option<i64>,
+    first_ms: Option<i64>,
+    last_ms: Option<i64>,
+}
+
+impl Times {
+    fn event(&mut self, time_ms: i64) {
+        self.first_ms = Some(self.first_ms.map_or(time_ms, |first| first.min(time_ms)));
+        self.last_ms = self.last_ms.max(Some(time_ms));
+    }
+
+    fn span(&self) -> Option<(i64, i64)> {
+        self.first_ms.zip(self.last_ms)
+    }
 }
 
 /// What a dump is made of.
@@ -69,12 +95,62 @@ impl Trainer {
             spec: spec.clone(),
             scaler,
             past,
-            day: None,
             learner,
             metrics: Metrics::new(),
-            first_time_ms: None,
-            last_time_ms: None,
+            times: Times::default(),
         })
+    }
+
+    /// Goes on from a checkpoint of the same run.
+    ///
+    /// # Errors
+    ///
+    /// The checkpoint is of another spec or of other settings, or contradicts itself.
+    pub(super) fn resume(
+        spec: &FeatureSpec,
+        statistics: Option<&Population>,
+        config: LearnerConfig,
+        checkpoint: &Checkpoint,
+    ) -> Result<Self, Failure> {
+        let mut trainer = Self::new(spec, statistics, config.clone())?;
+        trainer.learner = Learner::from_state(config, &checkpoint.learner)
+            .map_err(|source| Failure::at("learner of the checkpoint", source))?;
+        if trainer.learner.dimension() != spec.columns() {
+            return Err(part("learner", "has another dimension than the spec"));
+        }
+        let scaled = checkpoint.statistics.clone();
+        trainer.scaler = Scaler::from_parts(
+            spec.policies(),
+            scaled.positions,
+            scaled.mean,
+            scaled.std_dev,
+        )
+        .map_err(|source| Failure::at("statistics of the checkpoint", source))?;
+        if trainer.past.is_some() {
+            let past = PastPopulation::from_bytes(spec, bytes_of(checkpoint, POPULATION)?);
+            trainer.past = Some(past.map_err(|source| part(POPULATION, source))?);
+        }
+        trainer.metrics = metrics_of(checkpoint, METRICS)?;
+        trainer.times = json_of(checkpoint, TIMES)?;
+        Ok(trainer)
+    }
+
+    /// Puts everything that [`resume`](Self::resume) needs into a checkpoint.
+    pub(super) fn save(&self, checkpoint: &mut Checkpoint) -> Result<(), Failure> {
+        checkpoint.learner = self.learner.state();
+        checkpoint.statistics = Statistics::of(&self.scaler);
+        checkpoint.progress.events_learned = self.metrics.events();
+        checkpoint.progress.span = self
+            .times
+            .span()
+            .map(|(first, last)| EventSpan { first, last });
+        if let Some(past) = &self.past {
+            checkpoint
+                .parts
+                .insert(POPULATION.to_owned(), past.to_bytes());
+        }
+        put_metrics(checkpoint, METRICS, &self.metrics);
+        put_json(checkpoint, TIMES, &self.times)
     }
 
     /// Predicts an event, counts the prediction and learns from the event; its values are scaled in
@@ -103,16 +179,7 @@ impl Trainer {
         self.metrics
             .push(prediction.probability, event.label, event.importance)
             .map_err(|source| Failure::at(place(), source))?;
-        self.first_time_ms = Some(
-            self.first_time_ms
-                .unwrap_or(event.time_ms)
-                .min(event.time_ms),
-        );
-        self.last_time_ms = Some(
-            self.last_time_ms
-                .unwrap_or(event.time_ms)
-                .max(event.time_ms),
-        );
+        self.times.event(event.time_ms);
         Ok(prediction)
     }
 
@@ -128,7 +195,7 @@ impl Trainer {
     ///
     /// A weight is not finite: the model must not be published.
     pub fn dump(&self) -> Result<Option<DumpState>, Failure> {
-        let Some(time_span_ms) = self.first_time_ms.zip(self.last_time_ms) else {
+        let Some(time_span_ms) = self.times.span() else {
             return Ok(None);
         };
         let model = self
@@ -150,7 +217,7 @@ impl Trainer {
         let Some(past) = &self.past else {
             return Ok(());
         };
-        if self.day.is_some_and(|current| day > current) {
+        if self.times.day.is_some_and(|current| day > current) {
             let place = "statistics of the days before";
             let scaler = Scaler::new(self.spec.policies(), past.population())
                 .map_err(|source| Failure::at(place, source))?;
@@ -164,7 +231,7 @@ impl Trainer {
                 .map_err(|source| Failure::at(place, source))?;
             self.scaler = scaler;
         }
-        self.day = Some(self.day.map_or(day, |current| current.max(day)));
+        self.times.day = self.times.day.max(Some(day));
         Ok(())
     }
 }
