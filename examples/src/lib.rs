@@ -12,6 +12,7 @@ mod docs;
 pub mod encode;
 pub mod event_files;
 pub mod event_gen;
+pub mod exact;
 pub mod libsvm;
 pub mod logging;
 pub mod mapping;

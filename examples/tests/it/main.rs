@@ -4,6 +4,7 @@
 
 mod event_files;
 mod event_gen;
+mod exact;
 mod kuairand;
 mod log;
 mod mapping;
