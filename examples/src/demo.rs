@@ -45,12 +45,13 @@ impl DemoConfig {
     #[must_use]
     pub fn new(output: impl Into<PathBuf>, language: &str) -> Self {
         let output = output.into();
-        let train = TrainConfig::new(
+        let mut train = TrainConfig::new(
             output.join("events"),
             output.join("config/spec.toml"),
             language,
             output.to_string_lossy(),
         );
+        train.report = Some(output.join("report.html"));
         Self {
             output,
             simulate: SimulateConfig::default(),

@@ -25,6 +25,7 @@ pub mod progress;
 pub mod registry;
 pub mod rejects;
 pub mod remote;
+pub mod report;
 #[cfg(feature = "http")]
 pub mod serve;
 pub mod settings;

@@ -96,6 +96,13 @@ pub struct Settings {
     /// Also report the figures of this event and all after it
     #[arg(long, value_name = "EVENT_ID")]
     pub evaluate_from: Option<String>,
+    /// Write a page about the run, at its end and at its dumps; the demo's default is
+    /// out/demo/report.html
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Names of one-hot features, such as event/tab, by whose values the page has figures
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    pub report_by: Option<Vec<String>>,
     /// Largest share of rejected lines in a dump interval
     #[arg(long)]
     pub max_reject_share: Option<Share>,
@@ -335,6 +342,10 @@ impl Settings {
         }
         config.predictions.clone_from(&self.predictions);
         config.evaluate_from.clone_from(&self.evaluate_from);
+        if self.report.is_some() {
+            config.report.clone_from(&self.report);
+        }
+        config.report_by = self.report_by.clone().unwrap_or_default();
         if let Some(share) = self.max_reject_share {
             config.max_reject_share = share.get();
         }

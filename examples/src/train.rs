@@ -82,6 +82,10 @@ pub struct TrainConfig {
     pub predictions: Option<PathBuf>,
     /// Also report the figures of this event and all after it.
     pub evaluate_from: Option<String>,
+    /// Where to write a page about the run, at its end and at its dumps.
+    pub report: Option<PathBuf>,
+    /// Names of one-hot features, such as `event/tab`, by whose values the page has figures.
+    pub report_by: Vec<String>,
     /// Largest share of rejected lines in a dump interval.
     pub max_reject_share: f64,
     /// Probability from which an event counts as liked; travels in the model.
@@ -135,6 +139,8 @@ impl TrainConfig {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             predictions: None,
             evaluate_from: None,
+            report: None,
+            report_by: Vec::new(),
             max_reject_share: 0.01,
             threshold: 0.5,
             learner: LearnerConfig::default(),

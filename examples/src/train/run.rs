@@ -21,6 +21,8 @@ use crate::cli::Failure;
 use crate::encode::{Encoded, EncodedBlock, EncodedEvent, Reason, Step};
 use crate::event_files::EventFile;
 use crate::predictions::PredictionWriter;
+use crate::report::page::Facts;
+use crate::report::{DumpFact, DumpKind, Reporter};
 use crate::summary::{Dump, Quality, Summary};
 use crate::telemetry::{FileOutcome, Telemetry};
 
@@ -43,6 +45,7 @@ pub(super) struct Run<'a> {
     rejects_written: u64,
     samples: Samples,
     predictions: Option<PredictionWriter>,
+    report: Option<Reporter>,
     publisher: Publisher,
     parent: Option<Version>,
     ledger: Ledger,
@@ -97,6 +100,7 @@ impl<'a> Run<'a> {
                 no_metrics()?,
             ),
         };
+        let report = Reporter::open(config, spec, checkpoint.as_ref())?;
         let mut publisher = Publisher::new(config, spec, store);
         if let Some(checkpoint) = &mut checkpoint {
             publisher.publish_again(checkpoint)?;
@@ -123,6 +127,7 @@ impl<'a> Run<'a> {
             rejects_written: run.rejects_written,
             samples: run.samples,
             predictions,
+            report,
             publisher,
             parent: run.parent,
             ledger,
@@ -304,6 +309,9 @@ impl<'a> Run<'a> {
         self.recent
             .push(prediction.probability, event.label, event.importance)
             .map_err(|source| Failure::at(place(), source))?;
+        if let Some(report) = &mut self.report {
+            report.event(&event, prediction.probability)?;
+        }
         if self.config.evaluate_from.as_deref() == Some(event.event_id) && self.evaluated.is_none()
         {
             self.evaluated = Some(Metrics::new());
@@ -329,12 +337,52 @@ impl<'a> Run<'a> {
                 .publisher
                 .snapshot(time_ms, state, &recent, self.parent.clone())?;
             self.parent = Some(snapshot.info.version.clone());
+            if let Some(report) = &mut self.report {
+                report.dump(DumpFact {
+                    time_ms,
+                    version: snapshot.info.version.to_string(),
+                    kind: DumpKind::Published,
+                    why: String::new(),
+                    log_loss: recent.log_loss(),
+                    calibration: recent.calibration(),
+                    events: recent.events(),
+                });
+            }
+            if self.report.as_ref().is_some_and(Reporter::is_due) {
+                self.write_report()?;
+            }
             self.interval.start_next();
             let checkpoint = (self.config.checkpoint).then(|| self.state()).transpose()?;
             self.publisher
                 .publish(snapshot, &self.samples, checkpoint)?;
         }
         Ok(())
+    }
+
+    /// Writes the page about the run, if one is asked for.
+    #[allow(clippy::cast_precision_loss)] // a rate for people
+    fn write_report(&mut self) -> Result<(), Failure> {
+        let events = self.events();
+        let (Some(report), Some(state)) = (&mut self.report, self.trainer.dump()?) else {
+            return Ok(());
+        };
+        let drift = self.trainer.drift()?;
+        let files = self.files;
+        let seconds = self.started.elapsed().as_secs_f64();
+        report.write(&Facts {
+            spec: self.spec,
+            weights: state.model.weights(),
+            rejected: &self.rejected,
+            files: &[
+                ("read to the end", files.consumed),
+                ("too late", files.late),
+                ("changed after they were read", files.changed),
+                ("set aside", files.set_aside),
+                ("gone before they could be read", files.vanished),
+            ],
+            drift: drift.as_ref(),
+            events_per_second: (seconds > 0.0).then(|| events as f64 / seconds),
+        })
     }
 
     /// Queues a checkpoint of this moment.
@@ -367,6 +415,9 @@ impl<'a> Run<'a> {
             files: self.files,
         };
         run.save(&mut checkpoint)?;
+        if let Some(report) = &self.report {
+            report.save(&mut checkpoint)?;
+        }
         Ok(checkpoint)
     }
 
@@ -402,6 +453,7 @@ impl<'a> Run<'a> {
         if let Some(writer) = self.predictions.take() {
             writer.finish()?;
         }
+        self.write_report()?;
         let dumps = self.publisher.finish()?;
         Ok(self.summary(dumps))
     }

@@ -5,7 +5,7 @@ use lr_core::{Example, Learner, LearnerConfig, LinearModel, Metrics, Prediction}
 use model_io::{Checkpoint, EventSpan, Statistics};
 use serde::{Deserialize, Serialize};
 use sprs::CsVecViewI;
-use zscore_stats::{Population, Scaler};
+use zscore_stats::{Drift, Population, Scaler};
 
 use super::past::PastPopulation;
 use super::state::{bytes_of, json_of, metrics_of, part, put_json, put_metrics};
@@ -187,6 +187,22 @@ impl Trainer {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// How what was seen differs from the statistics that it is scaled with; `None` with given
+    /// statistics and before the first ones.
+    ///
+    /// # Errors
+    ///
+    /// None is known: both are of one spec.
+    pub fn drift(&self) -> Result<Option<Drift>, Failure> {
+        let in_use = self.scaler.parts().iter().next().is_some();
+        let Some(past) = self.past.as_ref().filter(|_| in_use) else {
+            return Ok(None);
+        };
+        Drift::from_scaler(&self.scaler, past.population())
+            .map(Some)
+            .map_err(|source| Failure::at("drift", source))
     }
 
     /// What a dump of this moment holds; `None` before the first event.

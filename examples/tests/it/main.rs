@@ -12,6 +12,7 @@ mod mapping;
 mod parquet;
 mod population;
 mod registry;
+mod report;
 #[cfg(feature = "http")]
 mod serve;
 mod settings;
