@@ -13,6 +13,7 @@ pub mod encode;
 pub mod event_files;
 pub mod event_gen;
 pub mod exact;
+pub mod feed;
 pub mod libsvm;
 pub mod logging;
 pub mod mapping;
