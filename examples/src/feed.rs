@@ -4,6 +4,7 @@
 //! as fast as the clock on the wall, and the hours of the output are those of event time.
 
 use std::fmt;
+use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,6 +18,9 @@ use crate::settings::Period;
 use crate::text::{Line, Lines};
 
 const HOUR_MS: i64 = 3_600_000;
+
+/// Bytes of a moment as events carry it, `2022-05-04T10:00:00.000Z`.
+const MOMENT: usize = 24;
 
 /// Time between two looks at how many events are due.
 const TICK: Duration = Duration::from_millis(20);
@@ -100,7 +104,7 @@ pub fn run(config: &FeedConfig, progress: &Progress) -> Result<FeedSummary, Fail
     let mut most_behind = Duration::ZERO;
     let mut written: u64 = 0;
     let mut line = Vec::new();
-    for (text, time) in events.iter().cycle() {
+    for event in events.iter().cycle() {
         while written >= share(config.rate, began.elapsed()).min(total) {
             if written == total {
                 stage.finish();
@@ -117,12 +121,7 @@ pub fn run(config: &FeedConfig, progress: &Progress) -> Result<FeedSummary, Fail
         let due = Duration::from_nanos(nanos(written, config.rate));
         let time_ms = due.as_millis() * u128::from(config.speed);
         let time_ms = start.saturating_add(i64::try_from(time_ms).unwrap_or(i64::MAX));
-        let stamp = Timestamp::from_millisecond(time_ms)
-            .map_err(|source| Failure::at("event time", source))?;
-        line.clear();
-        line.extend_from_slice(&text.as_bytes()[..time.start]);
-        line.extend_from_slice(format!("{stamp:.3}").as_bytes());
-        line.extend_from_slice(&text.as_bytes()[time.end..]);
+        event.at(time_ms, &mut line)?;
         writer.write(time_ms, &line)?;
         written += 1;
         if written.is_multiple_of(1_000) {
@@ -134,8 +133,56 @@ pub fn run(config: &FeedConfig, progress: &Progress) -> Result<FeedSummary, Fail
     Err(Failure::file(&config.events, "holds no event"))
 }
 
-/// The events to repeat, and where the time stands in each.
-fn read(config: &FeedConfig) -> Result<Vec<(String, Range<usize>)>, Failure> {
+/// An event whose times can be moved.
+#[derive(Debug, PartialEq)]
+struct Repeated {
+    text: String,
+    /// Where moments stand in the text, and how long each is after the event, in milliseconds.
+    moments: Vec<(Range<usize>, i64)>,
+}
+
+impl Repeated {
+    /// Finds the event's time and every other moment (of last plays); `None` without a time.
+    fn new(text: String) -> Option<Self> {
+        let key = r#""time":""#;
+        let time = text.find(key)? + key.len();
+        let time = moment_at(&text, time)?;
+        let quotes = text.match_indices('"').map(|(at, _)| at + 1);
+        let moments = quotes
+            .filter_map(|at| Some((at..at + MOMENT, moment_at(&text, at)?.checked_sub(time)?)))
+            .collect();
+        Some(Self { text, moments })
+    }
+
+    /// The event at another time.
+    fn at(&self, time_ms: i64, line: &mut Vec<u8>) -> Result<(), Failure> {
+        line.clear();
+        let mut end = 0;
+        for (range, after) in &self.moments {
+            line.extend_from_slice(&self.text.as_bytes()[end..range.start]);
+            let moment = Timestamp::from_millisecond(time_ms.saturating_add(*after))
+                .map_err(|source| Failure::at("event time", source))?;
+            // Writing to a Vec cannot fail.
+            let _ = write!(line, "{moment:.3}");
+            end = range.end;
+        }
+        line.extend_from_slice(&self.text.as_bytes()[end..]);
+        Ok(())
+    }
+}
+
+/// The moment in the quotes whose inside begins at `at`, in milliseconds since the Unix epoch.
+fn moment_at(text: &str, at: usize) -> Option<i64> {
+    let (inside, rest) = text.get(at..)?.split_at_checked(MOMENT)?;
+    let bytes = inside.as_bytes();
+    if !rest.starts_with('"') || bytes[4] != b'-' || bytes[10] != b'T' || bytes[23] != b'Z' {
+        return None;
+    }
+    Some(inside.parse::<Timestamp>().ok()?.as_millisecond())
+}
+
+/// The events to repeat.
+fn read(config: &FeedConfig) -> Result<Vec<Repeated>, Failure> {
     let mut events = Vec::new();
     for file in event_files::list(&config.events, &config.language)? {
         let mut lines = Lines::open(&file)?;
@@ -149,18 +196,10 @@ fn read(config: &FeedConfig) -> Result<Vec<(String, Range<usize>)>, Failure> {
             let place = || format!("{}: line {}", file.display(), lines.number());
             let text =
                 String::from_utf8(line.clone()).map_err(|source| Failure::at(place(), source))?;
-            let time = find_time(&text).ok_or_else(|| Failure::at(place(), "has no time"))?;
-            events.push((text, time));
+            events.push(Repeated::new(text).ok_or_else(|| Failure::at(place(), "has no time"))?);
         }
     }
     Ok(events)
-}
-
-/// Where the text of the event's time is.
-fn find_time(text: &str) -> Option<Range<usize>> {
-    let start = text.find(r#""time":""#)? + r#""time":""#.len();
-    let length = text[start..].find('"')?;
-    Some(start..start + length)
 }
 
 /// Files that have been there for long enough.
@@ -215,4 +254,20 @@ fn share(rate: u64, time: Duration) -> u64 {
 fn nanos(event: u64, rate: u64) -> u64 {
     let time = u128::from(event) * 1_000_000_000 / u128::from(rate);
     u64::try_from(time).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_moment_of_an_event_moves_by_the_same_time() {
+        let text = r#"{"time":"2023-11-10T00:00:46.875Z","a":{"last":"2023-11-09T23:59:46.875Z"},"b":"2023-11-10"}"#;
+        let event = Repeated::new(text.to_owned()).unwrap();
+        let mut line = Vec::new();
+        event.at(0, &mut line).unwrap();
+        let moved = r#"{"time":"1970-01-01T00:00:00.000Z","a":{"last":"1969-12-31T23:59:00.000Z"},"b":"2023-11-10"}"#;
+        assert_eq!(String::from_utf8(line).unwrap(), moved);
+        assert_eq!(Repeated::new("{}".to_owned()), None);
+    }
 }

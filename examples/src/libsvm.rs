@@ -186,6 +186,7 @@ impl Fold {
             quality: Quality::of(&self.metrics),
             evaluated: self.evaluated.map(|(_, metrics)| Quality::of(&metrics)),
             files: None,
+            withheld: Vec::new(),
             dumps: Vec::new(),
             seconds,
             events_per_second: events as f64 / seconds,

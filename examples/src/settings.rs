@@ -27,6 +27,7 @@
 //! # Ok::<(), pipeline::cli::Failure>(())
 //! ```
 
+mod gate;
 mod layers;
 mod print;
 mod stream;
@@ -47,6 +48,7 @@ use crate::telemetry::Endpoint;
 use crate::telemetry::Telemetry;
 use crate::train::TrainConfig;
 
+pub use self::gate::GateSettings;
 pub use self::stream::StreamSettings;
 pub use self::values::{Moment, Optimizer, Period, Probability, Rate, Share};
 
@@ -120,6 +122,10 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(default)]
     pub stream: StreamSettings,
+    /// When a dump is kept back.
+    #[command(flatten)]
+    #[serde(default)]
+    pub gate: GateSettings,
     /// How to watch the run.
     #[command(flatten)]
     #[serde(default)]
@@ -203,6 +209,7 @@ impl Settings {
         let config = TrainConfig::new("", "", LANGUAGE, "");
         Self {
             stream: StreamSettings::defaults(&config),
+            gate: GateSettings::defaults(),
             language: Some(config.language),
             max_reject_share: Share::try_from(config.max_reject_share).ok(),
             threshold: Probability::try_from(config.threshold).ok(),
@@ -353,6 +360,7 @@ impl Settings {
             config.threshold = threshold.get();
         }
         self.stream.apply(config);
+        self.gate.apply(&mut config.gate);
         let learner = &self.learner;
         let optimizer = learner.optimizer.clone().unwrap_or_default();
         config.learner = optimizer::learner(optimizer.get(), learner.learning_rate.map(Rate::get))?;

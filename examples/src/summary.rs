@@ -8,7 +8,7 @@ use lr_core::Metrics;
 use serde::Serialize;
 
 use crate::cli::Failure;
-use crate::train::FileCounts;
+use crate::train::{FileCounts, Withheld};
 use crate::whole_file::WholeFile;
 
 /// Result of a training run.
@@ -29,6 +29,9 @@ pub struct Summary {
     /// What became of the event files, where the input is a stream of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FileCounts>,
+    /// Dumps that the gate kept back, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<Withheld>,
     /// Models written, in order.
     pub dumps: Vec<Dump>,
     /// Wall time of the run.
@@ -110,6 +113,28 @@ impl fmt::Display for Summary {
             "events per second    {:>12.0}  ({:.1} s)",
             self.events_per_second, self.seconds
         )?;
+        if let Some(files) = &self.files {
+            for (name, count) in [
+                ("late files", files.late),
+                ("changed files", files.changed),
+                ("files set aside", files.set_aside),
+                ("vanished files", files.vanished),
+            ] {
+                if count > 0 {
+                    writeln!(formatter, "{name:<20} {count:>12}  (see the log)")?;
+                }
+            }
+        }
+        for Withheld {
+            version, reasons, ..
+        } in &self.withheld
+        {
+            writeln!(
+                formatter,
+                "withheld             {version}: {}",
+                reasons.join("; ")
+            )?;
+        }
         match (self.dumps.as_slice(), self.dumps.last()) {
             ([], _) | (_, None) => writeln!(formatter, "models               none"),
             (dumps, Some(last)) => {

@@ -1,6 +1,7 @@
 //! The job: events in, a model for every hour out.
 
 mod dumps;
+mod gate;
 mod golden;
 mod interval;
 mod ledger;
@@ -26,6 +27,7 @@ use crate::progress::Progress;
 use crate::summary::Summary;
 use crate::{encode, population, spec_source};
 
+pub use self::gate::{Gate, Withheld};
 pub use self::golden::Samples;
 pub use self::past::{PastDecodeError, PastPopulation};
 pub use self::state::FileCounts;
@@ -112,6 +114,8 @@ pub struct TrainConfig {
     pub dump_every: Duration,
     /// Which time it is counted in.
     pub dump_clock: DumpClock,
+    /// When a dump is kept back.
+    pub gate: Gate,
     /// How the run can be asked to end.
     pub stop: Stop,
     /// Milliseconds since the Unix epoch; tells files of the future.
@@ -154,6 +158,7 @@ impl TrainConfig {
             checkpoint_every: Duration::from_secs(60),
             dump_every: Duration::from_secs(3_600),
             dump_clock: DumpClock::Event,
+            gate: Gate::default(),
             stop: Stop::default(),
             clock: source::system_clock,
         }

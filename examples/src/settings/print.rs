@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::{Arg, Args, Command};
 use toml::{Table, Value};
 
-use super::{EyesSettings, LearnerSettings, Settings, StreamSettings, layers};
+use super::{EyesSettings, GateSettings, LearnerSettings, Settings, StreamSettings, layers};
 use crate::cli::Failure;
 
 const HEAD: &str = "\
@@ -15,11 +15,12 @@ const HEAD: &str = "\
 ";
 
 /// The tables of the file and the flags that belong to each; what is in none stands above them.
-fn sections() -> [(&'static str, Command); 3] {
+fn sections() -> [(&'static str, Command); 4] {
     let of = |augment: fn(Command) -> Command| augment(Command::new("section"));
     [
         ("learner", of(LearnerSettings::augment_args)),
         ("stream", of(StreamSettings::augment_args)),
+        ("gate", of(GateSettings::augment_args)),
         ("eyes", of(EyesSettings::augment_args)),
     ]
 }

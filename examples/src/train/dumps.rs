@@ -8,6 +8,7 @@ use lr_core::{LinearModel, Metrics};
 use model_io::{Checkpoint, EventSpan, ModelInfo, Snapshot, Version};
 
 use super::TrainConfig;
+use super::gate::Withheld;
 use super::golden::Samples;
 use super::interval::Interval;
 use super::store::{Store, Work};
@@ -140,10 +141,35 @@ impl Publisher {
         }
         let name = format!("part-{written:05}.jsonl");
         *written += 1;
-        self.send(Work::Rejects {
+        self.send(Work::File {
+            folder: "rejects",
             name,
             text: json_lines(&rejects)?,
         })
+    }
+
+    /// Queues the record of a dump that is kept back.
+    ///
+    /// # Errors
+    ///
+    /// An earlier result could not be written.
+    pub(super) fn keep_withheld(&mut self, withheld: &Withheld) -> Result<(), Failure> {
+        let text = serde_json::to_vec_pretty(withheld)
+            .map_err(|source| Failure::at("withheld dump", source))?;
+        self.send(Work::File {
+            folder: "withheld",
+            name: format!("{}.json", withheld.version),
+            text,
+        })
+    }
+
+    /// The version of a dump.
+    ///
+    /// # Errors
+    ///
+    /// The prefix cannot stand in a version.
+    pub(super) fn version(&self, time_ms: i64, events: u64) -> Result<Version, Failure> {
+        self.describe.version(time_ms, events)
     }
 
     /// Waits until everything is written and tells what was.
@@ -185,6 +211,11 @@ impl Drop for Publisher {
 }
 
 impl Describe {
+    fn version(&self, time_ms: i64, events: u64) -> Result<Version, Failure> {
+        Version::of_model(self.prefix.as_deref(), time_ms, events)
+            .map_err(|source| Failure::usage(format!("--model-version: {source}")))
+    }
+
     fn snapshot(
         &self,
         time_ms: i64,
@@ -192,8 +223,7 @@ impl Describe {
         recent: &Metrics,
         parent: Option<Version>,
     ) -> Result<Snapshot, Failure> {
-        let version = Version::of_model(self.prefix.as_deref(), time_ms, state.events)
-            .map_err(|source| Failure::usage(format!("--model-version: {source}")))?;
+        let version = self.version(time_ms, state.events)?;
         let name = version.to_string();
         let place = || format!("dump {name}");
         let mut info = ModelInfo::new(version, self.language.clone());

@@ -9,6 +9,7 @@ use model_io::{Checkpoint, Version};
 use zscore_stats::Population;
 
 use super::dumps::Publisher;
+use super::gate::Withheld;
 use super::golden::Samples;
 use super::interval::Interval;
 use super::ledger::Ledger;
@@ -24,10 +25,12 @@ use crate::predictions::PredictionWriter;
 use crate::report::page::Facts;
 use crate::report::{DumpFact, DumpKind, Reporter};
 use crate::summary::{Dump, Quality, Summary};
-use crate::telemetry::{FileOutcome, Telemetry};
+use crate::telemetry::{DumpOutcome, FileOutcome, Telemetry};
 
 /// The part of a checkpoint with the figures since the last dump.
 const INTERVAL_METRICS: &str = "interval-metrics";
+/// The part with those since the gate last judged.
+const JUDGED_METRICS: &str = "judged-metrics";
 
 /// Resolution of these figures, in bits.
 const RESOLUTION: u32 = 10;
@@ -41,6 +44,9 @@ pub(super) struct Run<'a> {
     interval: Interval,
     /// Figures since the last dump.
     recent: Metrics,
+    /// Figures since the gate last judged.
+    judged: Metrics,
+    withheld: Vec<Withheld>,
     rejected: BTreeMap<Reason, u64>,
     rejects_written: u64,
     samples: Samples,
@@ -84,7 +90,7 @@ impl<'a> Run<'a> {
         } else {
             None
         };
-        let (trainer, run, recent) = match &checkpoint {
+        let (trainer, run, recent, judged) = match &checkpoint {
             Some(checkpoint) => {
                 state::check(config, spec, checkpoint)?;
                 let learner = config.learner.clone();
@@ -92,11 +98,13 @@ impl<'a> Run<'a> {
                     Trainer::resume(spec, statistics, learner, checkpoint)?,
                     RunState::load(checkpoint)?,
                     metrics_of(checkpoint, INTERVAL_METRICS)?,
+                    metrics_of(checkpoint, JUDGED_METRICS)?,
                 )
             }
             None => (
                 Trainer::new(spec, statistics, config.learner.clone())?,
                 RunState::default(),
+                no_metrics()?,
                 no_metrics()?,
             ),
         };
@@ -123,6 +131,8 @@ impl<'a> Run<'a> {
             evaluated: None,
             interval: run.interval,
             recent,
+            judged,
+            withheld: Vec::new(),
             rejected: run.rejected,
             rejects_written: run.rejects_written,
             samples: run.samples,
@@ -324,38 +334,75 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Ends the dump interval: publishes the model unless too many lines were rejected.
+    /// Ends the dump interval: publishes the model unless the gate keeps it back.
     fn dump(&mut self) -> Result<(), Failure> {
         self.keep_rejects()?;
-        self.interval.check_rejects(self.config.max_reject_share)?;
-        let time_ms = self.interval.dump_time_ms(self.config.dump_every);
-        if let Some((time_ms, state)) = time_ms.zip(self.trainer.dump()?) {
-            let recent = std::mem::replace(&mut self.recent, no_metrics()?);
-            self.telemetry
-                .interval(recent.log_loss(), recent.calibration());
-            let snapshot = self
-                .publisher
-                .snapshot(time_ms, state, &recent, self.parent.clone())?;
-            self.parent = Some(snapshot.info.version.clone());
-            if let Some(report) = &mut self.report {
-                report.dump(DumpFact {
-                    time_ms,
-                    version: snapshot.info.version.to_string(),
-                    kind: DumpKind::Published,
-                    why: String::new(),
-                    log_loss: recent.log_loss(),
-                    calibration: recent.calibration(),
-                    events: recent.events(),
-                });
-            }
-            if self.report.as_ref().is_some_and(Reporter::is_due) {
-                self.write_report()?;
-            }
-            self.interval.start_next();
-            let checkpoint = (self.config.checkpoint).then(|| self.state()).transpose()?;
-            self.publisher
-                .publish(snapshot, &self.samples, checkpoint)?;
+        let rejects = self.interval.check_rejects(self.config.max_reject_share);
+        let mut reasons = match rejects {
+            Err(failure) if self.config.follow => vec![failure.to_string()],
+            rejects => rejects.map(|()| Vec::new())?,
+        };
+        let Some(time_ms) = self.interval.dump_time_ms(self.config.dump_every) else {
+            return Ok(());
+        };
+        let recent = std::mem::replace(&mut self.recent, no_metrics()?);
+        self.telemetry
+            .interval(recent.log_loss(), recent.calibration());
+        let failure = |source| Failure::at("metrics", source);
+        self.judged.merge(&recent).map_err(failure)?;
+        let mut judged = self.judged.clone();
+        if self.config.gate.may_judge(&judged) {
+            self.judged = no_metrics()?;
+            let running = self.trainer.metrics();
+            reasons.extend(self.config.gate.reasons(&judged, running));
+        } else {
+            judged = recent.clone();
         }
+        self.interval.start_next();
+        let state = match self.trainer.dump() {
+            Ok(Some(state)) => state,
+            Ok(None) => return Ok(()),
+            Err(failure) => {
+                reasons.push(failure.render());
+                return self.withhold(time_ms, reasons, &judged);
+            }
+        };
+        if !reasons.is_empty() {
+            return self.withhold(time_ms, reasons, &judged);
+        }
+        let parent = self.parent.clone();
+        let snapshot = self.publisher.snapshot(time_ms, state, &recent, parent)?;
+        self.parent = Some(snapshot.info.version.clone());
+        self.report_dump(time_ms, &snapshot.info.version, &recent, "");
+        if self.report.as_ref().is_some_and(Reporter::is_due) {
+            self.write_report()?;
+        }
+        let checkpoint = (self.config.checkpoint).then(|| self.state()).transpose()?;
+        self.publisher.publish(snapshot, &self.samples, checkpoint)
+    }
+
+    /// Says aloud and writes down that a dump is kept back, and why.
+    fn withhold(
+        &mut self,
+        time_ms: i64,
+        reasons: Vec<String>,
+        judged: &Metrics,
+    ) -> Result<(), Failure> {
+        let running = self.trainer.metrics();
+        let version = self.publisher.version(time_ms, running.events())?;
+        let withheld = Withheld {
+            version: version.to_string(),
+            reasons,
+            events: judged.events(),
+            judged: Quality::of(judged),
+            running: Quality::of(running),
+        };
+        let reasons = withheld.reasons.join("; ");
+        tracing::error!(%version, reasons, "dump withheld");
+        self.report_dump(time_ms, &version, judged, &reasons);
+        self.telemetry.dump(DumpOutcome::Withheld);
+        self.publisher.keep_withheld(&withheld)?;
+        self.withheld.push(withheld);
         Ok(())
     }
 
@@ -385,6 +432,25 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Tells the page of a dump; `why` is empty for one that is published.
+    fn report_dump(&mut self, time_ms: i64, version: &Version, recent: &Metrics, why: &str) {
+        if let Some(report) = &mut self.report {
+            report.dump(DumpFact {
+                time_ms,
+                version: version.to_string(),
+                kind: if why.is_empty() {
+                    DumpKind::Published
+                } else {
+                    DumpKind::Withheld
+                },
+                why: why.to_owned(),
+                log_loss: recent.log_loss(),
+                calibration: recent.calibration(),
+                events: recent.events(),
+            });
+        }
+    }
+
     /// Queues a checkpoint of this moment.
     fn checkpoint(&mut self) -> Result<(), Failure> {
         self.keep_rejects()?;
@@ -404,6 +470,7 @@ impl<'a> Run<'a> {
         let mut checkpoint = state::begin(self.config, self.spec);
         self.trainer.save(&mut checkpoint)?;
         put_metrics(&mut checkpoint, INTERVAL_METRICS, &self.recent);
+        put_metrics(&mut checkpoint, JUDGED_METRICS, &self.judged);
         let run = RunState {
             ledger: self.ledger.clone(),
             under_way: self.under_way.clone(),
@@ -480,6 +547,7 @@ impl<'a> Run<'a> {
             quality: Quality::of(metrics),
             evaluated: self.evaluated.as_ref().map(Quality::of),
             files: Some(self.files),
+            withheld: self.withheld.clone(),
             dumps,
             seconds,
             events_per_second: self.events() as f64 / seconds,

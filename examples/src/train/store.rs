@@ -44,8 +44,12 @@ pub(super) enum Work {
     Again { bytes: Vec<u8> },
     /// A checkpoint.
     Checkpoint(Box<Checkpoint>),
-    /// A file of rejects.
-    Rejects { name: String, text: Vec<u8> },
+    /// A file for people, in a folder beside the models.
+    File {
+        folder: &'static str,
+        name: String,
+        text: Vec<u8>,
+    },
 }
 
 /// The registry, the checkpoints and the folder of rejects beside them.
@@ -149,7 +153,7 @@ impl Store {
             }
             Work::Again { bytes } => self.publish(bytes.into()),
             Work::Checkpoint(mut checkpoint) => self.commit(&mut checkpoint),
-            Work::Rejects { name, text } => self.put_rejects(&name, text),
+            Work::File { folder, name, text } => self.put(folder, &name, text),
         }
     }
 
@@ -221,11 +225,11 @@ impl Store {
         Ok(())
     }
 
-    fn put_rejects(&mut self, name: &str, text: Vec<u8>) -> Result<(), Failure> {
+    fn put(&mut self, folder: &str, name: &str, text: Vec<u8>) -> Result<(), Failure> {
         let path = self.location.prefix().clone();
-        let path = path.join("rejects").join(self.language.as_str()).join(name);
+        let path = path.join(folder).join(self.language.as_str()).join(name);
         let text = Bytes::from(text);
-        let place = format!("rejects {path}");
+        let place = format!("writing {path}");
         self.patiently(&place, |store| {
             let put = store.location.store().put(&path, text.clone().into());
             store

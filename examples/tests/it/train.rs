@@ -12,9 +12,9 @@ use pipeline::summary::Summary;
 use pipeline::train::{self, TrainConfig};
 
 /// 2022-05-04T10:00:00Z
-const START_MS: i64 = 1_651_658_400_000;
+pub(crate) const START_MS: i64 = 1_651_658_400_000;
 
-const SPEC: &str = r##"
+pub(crate) const SPEC: &str = r##"
 format = 1
 name = "test"
 dimension = 64
@@ -85,7 +85,7 @@ fn event(id: usize, time_ms: i64, plays: u64, liked: u64, hashtag: &str, label: 
 }
 
 /// Events over several days in which #dance is liked and #comedy is not.
-fn stream(events: usize) -> Vec<(i64, String)> {
+pub(crate) fn stream(events: usize) -> Vec<(i64, String)> {
     (0..events)
         .map(|id| {
             let time_ms = START_MS + id as i64 * 97_000;
@@ -106,7 +106,7 @@ fn stream(events: usize) -> Vec<(i64, String)> {
 }
 
 /// The bytes of every model file below a folder, by its path.
-fn models(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn models(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
