@@ -5,13 +5,11 @@ use crate::{
     kernel::{
         Checked, Stack, TERMS,
         bank::{
-            self, COUNT, CURVATURES, H, LINE, Line, MEMBERS, Margins, N, Pushes, SHRINK, SQUARES,
-            Update,
+            self, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Lesson, Line, Look, MEMBERS, N, Plan,
+            SHRINK, SQUARES, Sources,
         },
     },
     row::CheckedRow,
-    rules::Decay,
-    single::invariant_push,
     state::{LearnerState, StateError, TensorData},
 };
 
@@ -29,93 +27,67 @@ pub(crate) struct Bank {
     stack: Stack,
     kernel: Checked,
     plan: Plan,
-}
-
-/// The settings in the form that the kernels take.
-#[derive(Debug, Clone)]
-struct Plan {
-    members: usize,
-    rates: [f32; LINE],
-    kinds: Pushes,
-    variances: [f32; CURVATURES],
     /// Members whose newcomers are terms `MEMBERS`, `MEMBERS + 1`, ….
-    newcomers: Vec<usize>,
-    newness: f32,
-    l1: f32,
-    l2: f32,
+    newcomers: Vec<u32>,
+    /// The row that is being learned.
+    look: Look,
 }
 
-impl Plan {
-    fn new(config: &BankConfig) -> Self {
-        let mut plan = Self {
-            members: config.members.len(),
-            rates: [0.0; LINE],
-            kinds: Pushes::default(),
-            variances: [0.0; CURVATURES],
-            newcomers: Vec::new(),
-            newness: config.newness,
-            l1: config.l1,
-            l2: config.l2,
-        };
-        let curvature_rates = config.curvature_rates();
-        plan.variances[..curvature_rates.len()].copy_from_slice(&curvature_rates);
-        for (k, member) in config.members.iter().enumerate() {
-            plan.rates[k] = member.learning_rate;
-            match member.decay {
-                RateDecay::None => plan.kinds.constant[k] = 1.0,
-                RateDecay::Root => plan.kinds.root[k] = 1.0,
-                RateDecay::Curvature => {
-                    for (kind, &rate) in plan.kinds.curvature.iter_mut().zip(&curvature_rates) {
-                        if rate.to_bits() == member.learning_rate.to_bits() {
-                            kind[k] = 1.0;
-                        }
+fn plan(config: &BankConfig, newcomers: &[u32]) -> Plan {
+    let mut rates = Lanes::default();
+    let mut kinds = Kinds::NONE;
+    let curvature_rates = config.curvature_rates();
+    let mut variances = [0.0; CURVATURES];
+    variances[..curvature_rates.len()].copy_from_slice(&curvature_rates);
+    for (k, member) in config.members.iter().enumerate() {
+        rates.0[k] = member.learning_rate;
+        match member.decay {
+            RateDecay::None => kinds.set_constant(k),
+            RateDecay::Root => kinds.set_root(k),
+            RateDecay::Curvature => {
+                for (variance, rate) in (0..).zip(&curvature_rates) {
+                    if rate.to_bits() == member.learning_rate.to_bits() {
+                        kinds.set_curvature(k, variance);
                     }
                 }
             }
-            if member.newcomers {
-                plan.newcomers.push(k);
-            }
         }
-        plan
     }
-
-    fn terms(&self, margins: &Margins) -> [f64; TERMS] {
-        let mut terms = [0.0; TERMS];
-        for (term, &margin) in terms.iter_mut().zip(&margins.whole[..self.members]) {
-            *term = f64::from(margin);
-        }
-        for (term, &k) in terms[MEMBERS..].iter_mut().zip(&self.newcomers) {
-            *term = f64::from(margins.newcomers[k]);
-        }
-        terms[CONSTANT] = 1.0;
-        terms
+    Plan {
+        rates,
+        kinds,
+        sources: Sources::new(config.members.len(), newcomers),
+        members: config.members.len(),
+        newness: config.newness,
+        variances,
+        l1: config.l1,
+        l2: config.l2,
     }
-}
-
-/// A prediction, with what learning from the same row needs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
-    pub(crate) margin: f64,
-    margins: Margins,
-    terms: [f64; TERMS],
 }
 
 impl Bank {
     pub(crate) fn new(config: &BankConfig, dimension: usize) -> Self {
-        let plan = Plan::new(config);
+        let members = config.members.len();
+        let newcomers: Vec<u32> = (0..)
+            .zip(&config.members)
+            .filter(|(_, member)| member.newcomers)
+            .map(|(k, _)| k)
+            .collect();
         let mut mean = [0.0; TERMS];
         let mut variances = [0.0; TERMS];
         #[expect(clippy::cast_precision_loss, reason = "at most 11")]
-        let share = 1.0 / plan.members as f64;
-        mean[..plan.members].fill(share);
-        variances[..plan.members].fill(config.prior_variance);
-        variances[MEMBERS..MEMBERS + plan.newcomers.len()].fill(config.prior_variance);
+        let share = 1.0 / members as f64;
+        mean[..members].fill(share);
+        variances[..members].fill(config.prior_variance);
+        variances[MEMBERS..MEMBERS + newcomers.len()].fill(config.prior_variance);
         variances[CONSTANT] = config.bias_variance;
         Self {
             lines: vec![Line::default(); dimension],
             stack: Stack::new(mean, variances, config.forgetting),
             kernel: Checked::best(),
-            plan,
+            plan: plan(config, &newcomers),
+            newcomers,
+            look: Look::default(),
         }
     }
 
@@ -131,109 +103,51 @@ impl Bank {
         bank::prefetch_row(&self.lines, positions);
     }
 
-    /// Predicts a row.
-    pub(crate) fn look(&self, row: CheckedRow<'_>) -> Look {
-        let margins = bank::margins(
-            self.kernel,
-            &self.lines,
-            row.positions(),
-            row.values(),
-            self.plan.newness,
-        );
-        let terms = self.plan.terms(&margins);
-        Look {
-            margin: self.stack.margin(&terms),
-            margins,
-            terms,
-        }
+    /// Returns the margin of a row.
+    pub(crate) fn margin(&self, row: &CheckedRow<'_>) -> f64 {
+        self.look(row).margin
     }
 
-    /// Learns a row that has just been looked at and given the probability `p`.
-    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
-    pub(crate) fn learn(
-        &mut self,
-        row: CheckedRow<'_>,
-        look: &Look,
-        p: f64,
-        label: bool,
-        importance: f32,
-        decay: Decay,
-    ) {
-        let gradient = p - f64::from(u8::from(label));
-        let mut agreements = look.margins.whole;
-        let sign = if label { -1.0 } else { 1.0 };
-        if !label {
-            agreements = agreements.map(|m| -m);
-        }
-        let sizes = bank::gradients(self.kernel, &agreements);
-        let mut update = Update {
-            pushes: Pushes::default(),
-            variances: self.plan.variances,
-            square: importance * (gradient * gradient) as f32 * decay.gain,
-            curvature: importance * (p * (1.0 - p)) as f32 * decay.gain,
-            evidence: decay.evidence,
-            l1: self.plan.l1 * importance,
-            l2: self.plan.l2 * importance,
-            rates: &self.plan.rates,
-            kinds: &self.plan.kinds,
-        };
-        let mut pushes = [0.0; LINE];
-        for (lane, push) in pushes.iter_mut().enumerate() {
-            *push = self.plan.rates[lane] * (importance * (sign * sizes[lane]));
-        }
-        if importance > 1.0 {
-            self.shorten(row, look, label, importance, &update, &mut pushes);
-        }
-        for (lane, &push) in pushes.iter().enumerate() {
-            let (kinds, split) = (&self.plan.kinds, &mut update.pushes);
-            split.constant[lane] = push * kinds.constant[lane];
-            split.root[lane] = push * kinds.root[lane];
-            for (split, kind) in split.curvature.iter_mut().zip(&kinds.curvature) {
-                split[lane] = push * kind[lane];
-            }
-        }
-        bank::update(
-            self.kernel,
-            &mut self.lines,
-            row.positions(),
-            row.values(),
-            &update,
-        );
-        self.stack
-            .learn(self.kernel, &look.terms, p, label, f64::from(importance));
+    fn look(&self, row: &CheckedRow<'_>) -> Look {
+        let mut look = Look::default();
+        let Self {
+            lines, plan, stack, ..
+        } = self;
+        bank::look(self.kernel, lines, row.ordered(), plan, stack, &mut look);
+        look
     }
 
-    /// Replaces the pushes of an important example by those of the gradient flow, so that no
-    /// member overshoots.
-    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
-    fn shorten(
-        &self,
-        row: CheckedRow<'_>,
-        look: &Look,
-        label: bool,
-        importance: f32,
-        update: &Update<'_>,
-        pushes: &mut [f32; LINE],
-    ) {
-        let reaches = bank::reaches(&self.lines, row.positions(), row.values(), update);
-        for lane in 0..self.plan.members {
-            let rate = f64::from(self.plan.rates[lane]);
-            let push = invariant_push(
-                f64::from(look.margins.whole[lane]),
-                label,
-                f64::from(importance),
-                rate * reaches[lane],
-            );
-            pushes[lane] = (rate * push) as f32;
-        }
+    /// Returns the margin of a row and keeps what learning from it needs.
+    pub(crate) fn observe(&mut self, row: &CheckedRow<'_>) -> f64 {
+        let Self {
+            lines,
+            plan,
+            stack,
+            look,
+            ..
+        } = self;
+        bank::observe(self.kernel, lines, row.ordered(), plan, stack, look);
+        look.margin
+    }
+
+    /// Learns a row that has just been observed.
+    pub(crate) fn learn(&mut self, row: &CheckedRow<'_>, lesson: Lesson) {
+        let Self {
+            lines,
+            plan,
+            stack,
+            look,
+            ..
+        } = self;
+        bank::learn(self.kernel, lines, row.ordered(), plan, stack, look, lesson);
     }
 
     /// Returns the variance of the margin: that of the mixing coefficients, plus that of the
     /// weights under the diagonal curvature with the largest prior variance.
-    pub(crate) fn variance(&self, row: CheckedRow<'_>, look: &Look, evidence: f64) -> f64 {
+    pub(crate) fn variance(&self, row: &CheckedRow<'_>, evidence: f64) -> f64 {
         let prior = self.plan.variances.iter().copied().fold(0.0_f32, f32::max);
         let prior = if prior > 0.0 { f64::from(prior) } else { 1.0 };
-        let mut sum = self.stack.variance(&look.terms);
+        let mut sum = self.stack.variance(&self.look(row).terms);
         for (&position, &value) in row.positions().iter().zip(row.values()) {
             let line = &self.lines[position as usize].0;
             let x = f64::from(value) * (1.0 + f64::from(line[SHRINK]));
@@ -263,8 +177,8 @@ impl Bank {
             whole += a * f64::from(weight);
         }
         let mut newcomers = 0.0;
-        for (a, &k) in mean[MEMBERS..].iter().zip(&self.plan.newcomers) {
-            newcomers += a * f64::from(line[k]);
+        for (a, &k) in mean[MEMBERS..].iter().zip(&self.newcomers) {
+            newcomers += a * f64::from(line[k as usize]);
         }
         let share = newness / (newness + f64::from(line[COUNT]));
         (whole + newcomers * share) * (1.0 + f64::from(line[SHRINK]))
@@ -300,7 +214,7 @@ impl Bank {
     }
 
     /// Returns what each present position adds to the margin.
-    pub(crate) fn contributions(&self, row: CheckedRow<'_>) -> Vec<(u32, f64)> {
+    pub(crate) fn contributions(&self, row: &CheckedRow<'_>) -> Vec<(u32, f64)> {
         let entries = row.positions().iter().zip(row.values());
         entries
             .map(|(&position, &x)| {
@@ -323,6 +237,7 @@ impl Bank {
     pub(crate) fn save(&self, state: &mut LearnerState) {
         let lines = self.lines.iter().flat_map(|line| line.0).collect();
         state.push("lines", TensorData::F32(lines));
+        state.push("stack_growth", TensorData::F64(vec![self.stack.growth]));
         state.push("stack_total", TensorData::F64(vec![self.stack.total]));
         state.push("stack_mean", TensorData::F64(self.stack.mean.to_vec()));
         state.push(
@@ -347,10 +262,11 @@ impl Bank {
             .enumerate()
         {
             line.0.copy_from_slice(numbers);
-            if let Some(k) = [N, H, SQUARES, COUNT]
-                .into_iter()
-                .find(|&k| line.0[k] < 0.0)
-            {
+            // A shrunk line is one whose RMS is above 1: the kernels rest on that.
+            let small = line.0[SQUARES] <= line.0[COUNT] && line.0[SHRINK] != 0.0;
+            let negative = |&k: &usize| line.0[k] < 0.0;
+            let wrong = [N, H, SQUARES, COUNT].into_iter().find(negative);
+            if let Some(k) = wrong.or(small.then_some(SHRINK)) {
                 let value = f64::from(line.0[k]);
                 return Err(StateError::Value {
                     name: "lines",
@@ -358,6 +274,14 @@ impl Bank {
                     value,
                 });
             }
+        }
+        bank.stack.growth = state.f64("stack_growth", 1)?[0];
+        if !(1.0..2.0).contains(&bank.stack.growth) {
+            return Err(StateError::Value {
+                name: "stack_growth",
+                index: 0,
+                value: bank.stack.growth,
+            });
         }
         bank.stack.total = state.f64("stack_total", 1)?[0];
         bank.stack

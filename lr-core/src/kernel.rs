@@ -15,6 +15,7 @@ mod stack;
 
 pub(crate) use check::{is_increasing, summary as row_summary};
 pub(crate) use dot::dot;
+pub(crate) use exp::exp_negative;
 pub(crate) use stack::{Stack, TERMS};
 
 /// Which instructions the inner loops use. All give the same bits.
@@ -43,6 +44,7 @@ impl Kernel {
 
     /// Returns the fastest kernel that this CPU can run.
     #[must_use]
+    #[inline]
     pub fn best() -> Self {
         [Self::Avx512, Self::Avx2]
             .into_iter()
@@ -52,6 +54,7 @@ impl Kernel {
 
     /// Returns whether this CPU can run the kernel.
     #[must_use]
+    #[inline]
     pub fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         {

@@ -8,10 +8,10 @@ mod state;
 use sprs::CsVecViewI;
 
 use crate::{
-    bank::{self, Bank},
+    bank::Bank,
     config::{ConfigError, LearnerConfig, OptimizerConfig},
     example::Example,
-    kernel::{Checked, Kernel},
+    kernel::{Checked, Kernel, bank::Lesson},
     loss::sigmoid,
     row::{CheckedRow, RowError, check_importance},
     rules::{AdaGrad, Decay, Event, Ftrl, Normalized, Sgd},
@@ -72,25 +72,6 @@ enum Kind {
     AdaGrad(Single<AdaGrad>),
     Normalized(Single<Normalized>),
     Sgd(Single<Sgd>),
-}
-
-/// A prediction, with what learning from the same row needs.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack for one event"
-)]
-enum Look {
-    Bank(bank::Look),
-    Single(f64),
-}
-
-impl Look {
-    fn margin(&self) -> f64 {
-        match self {
-            Self::Bank(look) => look.margin,
-            Self::Single(margin) => *margin,
-        }
-    }
 }
 
 /// Runs an expression on whichever single learner there is.
@@ -166,8 +147,11 @@ impl Learner {
             self.config.negative_importance
         };
         let importance = example.importance * class;
-        let look = self.look(row);
-        let margin = look.margin();
+        let margin = on_single!(
+            &mut self.kind,
+            bank => bank.observe(&row),
+            single => single.margin(&row)
+        );
         self.guard(Quantity::Margin, margin.abs(), self.config.max_margin)?;
         // The loss without its smooth part, which is at most ln 2 and costs two logarithms.
         let miss = (if label { -margin } else { margin }).max(0.0);
@@ -188,10 +172,8 @@ impl Learner {
         if importance > 0.0 {
             on_single!(
                 &mut self.kind,
-                bank => if let Look::Bank(look) = &look {
-                    bank.learn(row, look, probability, label, importance, decay);
-                },
-                single => single.learn(row, margin, label, event)
+                bank => bank.learn(&row, Lesson { label, importance, decay }),
+                single => single.learn(&row, margin, label, event)
             );
         }
         self.mean_loss = mean_loss;
@@ -219,7 +201,7 @@ impl Learner {
     /// Any [`RowError`] about positions or values.
     pub fn predict(&self, features: &CsVecViewI<'_, f32, u32>) -> Result<Prediction, RowError> {
         let row = CheckedRow::of_model(features, self.dimension)?;
-        let margin = self.look(row).margin();
+        let margin = on_single!(&self.kind, bank => bank.margin(&row), s => s.margin(&row));
         Ok(self.prediction(margin))
     }
 
@@ -246,14 +228,6 @@ impl Learner {
     pub fn set_kernel(&mut self, kernel: Kernel) {
         let kernel = Checked::new(kernel);
         on_single!(&mut self.kind, bank => bank.set_kernel(kernel), s => s.set_kernel(kernel));
-    }
-
-    fn look(&self, row: CheckedRow<'_>) -> Look {
-        on_single!(
-            &self.kind,
-            bank => Look::Bank(bank.look(row)),
-            single => Look::Single(single.margin(row))
-        )
     }
 
     fn assemble(config: LearnerConfig, dimension: usize, kind: Kind) -> Self {

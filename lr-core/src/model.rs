@@ -122,7 +122,7 @@ impl LinearModel {
     ///
     /// O(nnz).
     pub fn margin(&self, features: &CsVecViewI<'_, f32, u32>) -> Result<f64, RowError> {
-        self.sum(Ordered::new(features, self.dimension())?)
+        self.sum(&Ordered::new(features, self.dimension())?)
     }
 
     /// Returns `w·x + b` of a row that was checked before, in log-odds: [`LinearModel::margin`]
@@ -155,7 +155,7 @@ impl LinearModel {
     /// - any [`RowError`] about positions or values.
     pub fn margins(&self, batch: &CsMatViewI<'_, f32, u32, usize>) -> Result<Vec<f64>, RowError> {
         batch_rows(batch, self.dimension())?
-            .map(|row| self.sum(row?))
+            .map(|row| self.sum(&row?))
             .collect()
     }
 
@@ -242,7 +242,7 @@ impl LinearModel {
 
     /// The margin of a row whose values have not been looked at.
     #[inline(always)]
-    fn sum(&self, row: Ordered<'_>) -> Result<f64, RowError> {
+    fn sum(&self, row: &Ordered<'_>) -> Result<f64, RowError> {
         // A value that is not finite makes a sum that is not finite, whatever its weight.
         let margin = kernel::dot(&self.weights, |w| *w, row).unwrap_or(f64::NAN) + self.bias;
         if !margin.is_finite() {

@@ -96,15 +96,19 @@ impl<'a> CheckedRow<'a> {
     ///
     /// O(nnz), sixteen entries at a time.
     pub fn new(positions: &'a [u32], values: &'a [f32]) -> Result<Self, RowError> {
-        same_length(positions, values)?;
         // What is wrong is looked for only when something is.
+        Self::if_sound(positions, values).ok_or_else(|| first_fault(positions, values, usize::MAX))
+    }
+
+    #[inline(always)]
+    fn if_sound(positions: &'a [u32], values: &'a [f32]) -> Option<Self> {
         let (ordered, largest) = kernel::row_summary(positions, values);
         let largest = f32::from_bits(largest);
-        if ordered && largest.is_finite() {
-            let row = Ordered { positions, values };
-            return Ok(Self { row, largest });
-        }
-        Err(first_fault(positions, values, usize::MAX))
+        let sound = positions.len() == values.len() && ordered && largest.is_finite();
+        sound.then_some(Self {
+            row: Ordered { positions, values },
+            largest,
+        })
     }
 
     /// Returns the positions, strictly increasing.
@@ -121,8 +125,8 @@ impl<'a> CheckedRow<'a> {
 
     /// The row without what is known of its values.
     #[inline(always)]
-    pub(crate) fn ordered(&self) -> Ordered<'a> {
-        self.row
+    pub(crate) fn ordered(&self) -> &Ordered<'a> {
+        &self.row
     }
 
     /// Checks a row of a model with `dimension` positions.
@@ -132,11 +136,9 @@ impl<'a> CheckedRow<'a> {
         dimension: usize,
     ) -> Result<Self, RowError> {
         let (positions, values) = (*features).into_raw_storage();
-        match Self::new(positions, values) {
-            Ok(row) if row.row.fits(dimension) => Ok(row),
-            Err(error @ RowError::LengthMismatch { .. }) => Err(error),
-            _ => Err(first_fault(positions, values, dimension)),
-        }
+        Self::if_sound(positions, values)
+            .filter(|row| row.row.fits(dimension))
+            .ok_or_else(|| first_fault(positions, values, dimension))
     }
 
     /// Checks that the row fits a model with `dimension` positions.
@@ -180,9 +182,9 @@ impl<'a> Ordered<'a> {
         values: &'a [f32],
         dimension: usize,
     ) -> Result<Self, RowError> {
-        same_length(positions, values)?;
         let row = Self { positions, values };
-        if kernel::is_increasing(positions) && row.fits(dimension) {
+        let sound = positions.len() == values.len() && kernel::is_increasing(positions);
+        if sound && row.fits(dimension) {
             return Ok(row);
         }
         Err(first_fault(positions, values, dimension))
@@ -216,21 +218,12 @@ impl<'a> Ordered<'a> {
     }
 }
 
-#[inline(always)]
-fn same_length(positions: &[u32], values: &[f32]) -> Result<(), RowError> {
-    if positions.len() == values.len() {
-        return Ok(());
-    }
-    Err(RowError::LengthMismatch {
-        what: "positions against values",
-        left: positions.len(),
-        right: values.len(),
-    })
-}
-
 /// Names what is wrong with a row that is known to be wrong.
 #[cold]
 fn first_fault(positions: &[u32], values: &[f32], dimension: usize) -> RowError {
+    if positions.len() != values.len() {
+        return length_mismatch(positions, values);
+    }
     let mut previous = None;
     for (&position, &value) in positions.iter().zip(values) {
         if let Some(previous) = previous.filter(|&p| position <= p) {
@@ -248,6 +241,10 @@ fn first_fault(positions: &[u32], values: &[f32], dimension: usize) -> RowError 
         previous = Some(position);
     }
     // Not reached: the callers found a fault.
+    length_mismatch(positions, values)
+}
+
+fn length_mismatch(positions: &[u32], values: &[f32]) -> RowError {
     RowError::LengthMismatch {
         what: "positions against values",
         left: positions.len(),

@@ -37,7 +37,7 @@ impl<R: Rule> Single<R> {
         self.slots.resize(dimension, R::Slot::default());
     }
 
-    pub(crate) fn margin(&self, row: CheckedRow<'_>) -> f64 {
+    pub(crate) fn margin(&self, row: &CheckedRow<'_>) -> f64 {
         let sum = kernel::dot(&self.slots, R::weight, row.ordered());
         sum.unwrap_or_default() + f64::from(R::weight(&self.bias))
     }
@@ -52,7 +52,7 @@ impl<R: Rule> Single<R> {
 
     /// Learns a row whose margin is known.
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
-    pub(crate) fn learn(&mut self, row: CheckedRow<'_>, margin: f64, label: bool, event: Event) {
+    pub(crate) fn learn(&mut self, row: &CheckedRow<'_>, margin: f64, label: bool, event: Event) {
         let Self {
             rule,
             slots,
@@ -105,7 +105,7 @@ impl<R: Rule> Single<R> {
     }
 
     /// Returns what each present position adds to the margin.
-    pub(crate) fn contributions(&self, row: CheckedRow<'_>) -> Vec<(u32, f64)> {
+    pub(crate) fn contributions(&self, row: &CheckedRow<'_>) -> Vec<(u32, f64)> {
         let entries = row.positions().iter().zip(row.values());
         entries
             .map(|(&position, &x)| {
@@ -116,7 +116,7 @@ impl<R: Rule> Single<R> {
     }
 
     /// Returns `Σ x² / (1 + I)` over the row, `I` the information at the position.
-    pub(crate) fn variance(&self, row: CheckedRow<'_>, evidence: f64) -> Option<f64> {
+    pub(crate) fn variance(&self, row: &CheckedRow<'_>, evidence: f64) -> Option<f64> {
         let mut sum = 1.0 / (1.0 + f64::from(R::information(&self.bias)?) * evidence);
         for (&position, &x) in row.positions().iter().zip(row.values()) {
             let information = R::information(&self.slots[position as usize])?;

@@ -1,7 +1,8 @@
-//! The exponential in single precision, for the members' gradients.
+//! The exponential, by polynomials of IEEE products and sums alone.
 //!
-//! `libm`'s does not vectorise. This one is a polynomial of IEEE products and sums alone, so that
-//! the compiler may run it on any number of lanes and every CPU gives the same bits.
+//! `libm`'s does not vectorise, branches on its argument, and took 23 ns of an event. These run on
+//! any number of lanes, and every CPU gives the same bits.
+//! Their terms are added in pairs, not one after the other, because every event waits for them.
 
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// ln 2 in two parts; products of the first with integers up to 2⁸ are exact.
@@ -24,13 +25,12 @@ pub(crate) fn complement_sigmoid(margin: f32) -> f32 {
     let n = (x * LOG2_E + ROUND) - ROUND;
     let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
     // Minimax polynomial of (e^r − 1 − r) / r² on ±ln(2)/2, from Cephes' expf.
-    let p = 1.987_569_1e-4_f32;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 0.5;
-    let e = (p * (r * r) + r) + 1.0;
+    let rr = r * r;
+    let high = 1.987_569_1e-4_f32 * r + 1.398_199_9e-3;
+    let middle = 8.333_452e-3_f32 * r + 4.166_579_6e-2;
+    let low = 1.666_666_5e-1_f32 * r + 0.5;
+    let p = (high * rr + middle) * rr + low;
+    let e = p * rr + (r + 1.0);
     // 2ⁿ by its bits: −116 ≤ n ≤ 116 is far from the ends of the exponent.
     // The integer is read off the mantissa of n + 1.5·2²³.
     let integer = (n + ROUND).to_bits().wrapping_sub(ROUND.to_bits());
@@ -38,9 +38,51 @@ pub(crate) fn complement_sigmoid(margin: f32) -> f32 {
     1.0 / (1.0 + e * power)
 }
 
+/// Returns `e^x` for `x ≤ 0`.
+///
+/// # Precision
+///
+/// Within 1 unit in the last place, measured against `libm`, whose own error is below 1.
+#[inline(always)]
+pub(crate) fn exp_negative(x: f64) -> f64 {
+    // Where the result is not a normal number.
+    if x < -700.0 {
+        return libm::exp(x);
+    }
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    /// ln 2 in two parts; products of the first with integers up to 2¹¹ are exact.
+    const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
+    const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+    let n = (x * std::f64::consts::LOG2_E + ROUND) - ROUND;
+    let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
+    // Taylor's series: on ±ln(2)/2 the first term left out, r¹⁴ / 14!, is 4e-18.
+    let rr = r * r;
+    let c = |k: usize| 1.0 / FACTORIALS[k];
+    let pair = |k: usize| c(k) + c(k + 1) * r;
+    let r4 = rr * rr;
+    let r8 = r4 * r4;
+    let middle = (pair(2) + pair(4) * rr) + (pair(6) + pair(8) * rr) * r4;
+    let high = pair(10) + pair(12) * rr;
+    let e = ((middle + high * r8) * rr + r) + 1.0;
+    // 2ⁿ by its bits; −1010 ≤ n ≤ 0 is far from the ends of the exponent.
+    let integer = (n + ROUND).to_bits().wrapping_sub(ROUND.to_bits());
+    e * f64::from_bits(integer.wrapping_add(1023) << 52)
+}
+
+/// 0! to 13!, exact.
+const FACTORIALS: [f64; 14] = {
+    let mut factorials = [1.0; 14];
+    let mut k = 1;
+    while k < factorials.len() {
+        factorials[k] = factorials[k - 1] * (k as f64);
+        k += 1;
+    }
+    factorials
+};
+
 #[cfg(test)]
 mod tests {
-    use super::complement_sigmoid;
+    use super::{complement_sigmoid, exp_negative};
 
     #[test]
     fn matches_libm_over_the_whole_range() {
@@ -61,5 +103,23 @@ mod tests {
     #[test]
     fn is_exact_at_zero() {
         assert_eq!(complement_sigmoid(0.0).to_bits(), 0.5_f32.to_bits());
+    }
+
+    #[test]
+    fn exponential_is_libms_within_a_unit_in_the_last_place() {
+        let (mut x, mut different, mut all) = (0.0_f64, 0, 0);
+        while x > -760.0 {
+            let (ours, theirs) = (exp_negative(x), libm::exp(x));
+            let distance = ours.to_bits().abs_diff(theirs.to_bits());
+            assert!(distance <= 1, "{x}: {ours:e} {theirs:e}");
+            different += distance;
+            all += 1;
+            x -= 0.000_731;
+        }
+        assert!(different * 5 < all, "{different} of {all}");
+        assert_eq!(exp_negative(0.0).to_bits(), 1.0_f64.to_bits());
+        assert_eq!(exp_negative(-800.0).to_bits(), 0.0_f64.to_bits());
+        assert_eq!(exp_negative(f64::NEG_INFINITY).to_bits(), 0.0_f64.to_bits());
+        assert!(exp_negative(f64::NAN).is_nan());
     }
 }

@@ -1,6 +1,7 @@
 //! The stacker: second-order online logistic regression over the members' margins.
 
-use super::{Checked, dispatch};
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
 
 /// Terms of the stacker: 11 members, 4 newcomer parts and a constant.
 pub(crate) const TERMS: usize = 16;
@@ -14,6 +15,8 @@ pub(crate) const TERMS: usize = 16;
 /// ```
 ///
 /// with `φ` the terms, `p = σ(a·φ)`, importance `i` and forgetting `f`.
+/// The division by `1 − f` is kept aside, `P = growth · covariance`, so that it costs one product
+/// an event and not one an entry.
 /// The matrix stays symmetric to the bit: entry (i, j) is computed as entry (j, i) is.
 /// O(16²) an event.
 ///
@@ -23,16 +26,17 @@ pub(crate) const TERMS: usize = 16;
 /// graphical structures", Networks 20, section on logistic regression; the recursion is that of
 /// recursive least squares with exponential forgetting at the curvature of the logistic loss.
 #[derive(Debug, Clone)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(crate) struct Stack {
+    /// P / growth.
     pub(crate) covariance: [[f64; TERMS]; TERMS],
     pub(crate) mean: [f64; TERMS],
-    /// [`TERMS`], as a number that the compiler does not know: it would unroll the loops over the
-    /// rows and then turn them into columns, with gathers.
-    terms: usize,
-    /// Sum of the diagonal, kept up to date by the updates.
+    /// From 1 up to 2, where the covariance is doubled, which rounds nothing.
+    pub(crate) growth: f64,
+    /// Sum of the diagonal of P, kept up to date by the updates.
     pub(crate) total: f64,
-    forgetting: f64,
+    /// 1 / (1 − f).
+    grow: f64,
     /// Forgetting stops while the total variance is above this, so that directions that no
     /// event excites cannot grow for ever.
     most_variance: f64,
@@ -50,24 +54,20 @@ impl Stack {
             covariance[k][k] = variance;
             total += variance;
         }
-        let most_variance = MOST_GROWTH * total;
         Self {
             covariance,
             mean,
-            terms: std::hint::black_box(TERMS),
+            growth: 1.0,
             total,
-            forgetting,
-            most_variance,
+            grow: 1.0 / (1.0 - forgetting),
+            most_variance: MOST_GROWTH * total,
         }
     }
 
     /// Returns the stacked margin, in log-odds.
+    #[inline(always)]
     pub(crate) fn margin(&self, terms: &[f64; TERMS]) -> f64 {
-        let mut lanes = [0.0_f64; 8];
-        for (k, lane) in lanes.iter_mut().enumerate() {
-            *lane = self.mean[k] * terms[k] + self.mean[k + 8] * terms[k + 8];
-        }
-        add_up(lanes)
+        dot(&self.mean, terms)
     }
 
     /// Returns the variance of the stacked margin that comes from the mixing coefficients.
@@ -80,73 +80,89 @@ impl Stack {
             }
             sum += inner * t;
         }
-        sum
+        sum * self.growth
     }
 
-    /// Learns an event whose stacked probability `p` is known.
+    /// Learns an event with importance times gradient `slope` and importance times curvature;
+    /// `gain` is [`gain`] of its terms.
+    #[inline(always)]
     pub(crate) fn learn(
         &mut self,
-        kernel: Checked,
         terms: &[f64; TERMS],
-        p: f64,
-        label: bool,
-        importance: f64,
+        gain: &[f64; TERMS],
+        slope: f64,
+        curvature: f64,
     ) {
-        let slope = importance * (p - f64::from(u8::from(label)));
-        let curvature = importance * (p * (1.0 - p));
-        let stack = self;
-        dispatch!(
-            kernel,
-            update,
-            (stack: &mut Stack, terms: &[f64; TERMS], slope: f64, curvature: f64)
-        );
-    }
-}
-
-#[inline(always)]
-fn update(stack: &mut Stack, terms: &[f64; TERMS], slope: f64, curvature: f64) {
-    // Two chains of sums, over the even and the odd rows.
-    let mut gain = [0.0_f64; TERMS];
-    let mut odd = [0.0_f64; TERMS];
-    let (row_pairs, _) = stack.covariance[..stack.terms].as_chunks::<2>();
-    let (term_pairs, _) = terms.as_chunks::<2>();
-    for ([even_row, odd_row], [t, u]) in row_pairs.iter().zip(term_pairs) {
-        for k in 0..TERMS {
-            gain[k] += even_row[k] * t;
-            odd[k] += odd_row[k] * u;
+        // Of P, where `gain` is of the covariance.
+        let spread = dot(gain, terms) * self.growth;
+        let damping = 1.0 / (1.0 + curvature * spread);
+        let pull = slope * damping * self.growth;
+        for (a, g) in self.mean.iter_mut().zip(gain) {
+            *a -= pull * g;
         }
+        let root = (curvature * damping * self.growth).sqrt();
+        let mut step = *gain;
+        for g in &mut step {
+            *g *= root;
+        }
+        for (row, s) in self.covariance.iter_mut().zip(step) {
+            // Keeps the compiler from working on several rows at a time, with gathers.
+            let row = std::hint::black_box(row);
+            for k in 0..TERMS {
+                row[k] -= s * step[k];
+            }
+        }
+        self.age(dot(&step, &step));
     }
-    for (even, odd) in gain.iter_mut().zip(&odd) {
-        *even += odd;
-    }
-    let (mut spreads, mut squares) = ([0.0_f64; 8], [0.0_f64; 8]);
-    for k in 0..8 {
-        spreads[k] = gain[k] * terms[k] + gain[k + 8] * terms[k + 8];
-        squares[k] = gain[k] * gain[k] + gain[k + 8] * gain[k + 8];
-    }
-    let (spread, square) = (add_up(spreads), add_up(squares));
-    let damping = 1.0 / (1.0 + curvature * spread);
-    let pull = slope * damping;
-    for (a, g) in stack.mean.iter_mut().zip(&gain) {
-        *a -= pull * g;
-    }
-    let shrink = curvature * damping;
-    let grow = if stack.total < stack.most_variance {
-        1.0 / (1.0 - stack.forgetting)
-    } else {
-        1.0
-    };
-    stack.total = (stack.total - square * shrink) * grow;
-    for (row, g) in stack.covariance[..stack.terms].iter_mut().zip(gain) {
-        // Keeps the compiler from working on eight rows at a time, with gathers.
-        let row = std::hint::black_box(row);
-        for k in 0..TERMS {
-            row[k] = (row[k] - (g * gain[k]) * shrink) * grow;
+
+    /// Takes note that the trace of the covariance fell by `narrowed`, and forgets.
+    #[inline(always)]
+    fn age(&mut self, narrowed: f64) {
+        let grow = if self.total < self.most_variance {
+            self.grow
+        } else {
+            1.0
+        };
+        self.total = (self.total - narrowed * self.growth) * grow;
+        self.growth *= grow;
+        while self.growth >= 2.0 {
+            self.growth *= 0.5;
+            let entries = self.covariance.as_flattened_mut();
+            entries.iter_mut().for_each(|entry| *entry *= 2.0);
         }
     }
 }
 
+/// Returns the covariance times the terms. Row `i` is added to chain `i mod 4`.
 #[inline(always)]
-fn add_up([a, b, c, d, e, f, g, h]: [f64; 8]) -> f64 {
+pub(super) fn gain(covariance: &[[f64; TERMS]; TERMS], terms: &[f64; TERMS]) -> [f64; TERMS] {
+    let mut chains = [[0.0_f64; TERMS]; 4];
+    let (row_chunks, _) = covariance.as_chunks::<4>();
+    let (term_chunks, _) = terms.as_chunks::<4>();
+    for (rows, terms) in row_chunks.iter().zip(term_chunks) {
+        // As above.
+        let rows = std::hint::black_box(rows);
+        for ((chain, row), t) in chains.iter_mut().zip(rows).zip(terms) {
+            for k in 0..TERMS {
+                chain[k] += row[k] * t;
+            }
+        }
+    }
+    let [a, b, c, d] = chains;
+    let mut gain = [0.0; TERMS];
+    for k in 0..TERMS {
+        gain[k] = (a[k] + b[k]) + (c[k] + d[k]);
+    }
+    gain
+}
+
+/// Sums in eight lanes, which are added pairwise.
+#[inline(always)]
+fn dot(left: &[f64; TERMS], right: &[f64; TERMS]) -> f64 {
+    let mut lanes = [0.0_f64; 8];
+    for (k, lane) in lanes.iter_mut().enumerate() {
+        *lane = left[k] * right[k] + left[k + 8] * right[k + 8];
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

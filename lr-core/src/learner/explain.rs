@@ -17,7 +17,7 @@ impl Learner {
         features: &CsVecViewI<'_, f32, u32>,
     ) -> Result<Vec<(u32, f64)>, RowError> {
         let row = CheckedRow::of_model(features, self.dimension)?;
-        Ok(on_single!(&self.kind, bank => bank.contributions(row), s => s.contributions(row)))
+        Ok(on_single!(&self.kind, bank => bank.contributions(&row), s => s.contributions(&row)))
     }
 
     /// Returns the standard error of the margin, in log-odds, where the optimiser keeps a
@@ -48,8 +48,8 @@ impl Learner {
         let row = CheckedRow::of_model(features, self.dimension)?;
         let evidence = 1.0 / self.gain;
         let variance = match &self.kind {
-            Kind::Bank(bank) => Some(bank.variance(row, &bank.look(row), evidence)),
-            kind => on_single!(kind, _bank => None, s => s.variance(row, evidence)),
+            Kind::Bank(bank) => Some(bank.variance(&row, evidence)),
+            kind => on_single!(kind, _bank => None, s => s.variance(&row, evidence)),
         };
         Ok(variance.map(f64::sqrt))
     }

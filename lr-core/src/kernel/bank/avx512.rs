@@ -1,0 +1,468 @@
+//! How lines travel between memory and AVX-512 registers.
+//!
+//! The last four numbers of sixteen lines (sixteen features, four sums) are loaded four lines to a
+//! register and turned with eight shuffles, so that each register holds one sum of sixteen
+//! features; the rates and the new sums go back the same way. A line is loaded once and stored
+//! once, whole.
+
+use std::arch::x86_64::{
+    __m128, __m512, _CMP_GT_OQ, _CMP_NLT_UQ, _mm_load_ps, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps128_ps512, _mm512_castps512_ps256,
+    _mm512_cmp_ps_mask, _mm512_cvtps_pd, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_insertf32x4,
+    _mm512_load_epi32, _mm512_load_ps, _mm512_mask_loadu_epi32, _mm512_mask_mov_ps,
+    _mm512_mask_permutexvar_ps, _mm512_mask_shuffle_f32x4, _mm512_maskz_loadu_ps,
+    _mm512_maskz_mul_ps, _mm512_maskz_permutex2var_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps, _mm512_store_epi32,
+    _mm512_store_ps, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
+    _mm512_unpacklo_ps,
+};
+
+use super::{
+    super::{
+        Stack, first,
+        stack::avx512::{self as matrix, Pair},
+    },
+    BLOCK, LINE, Lanes, Lesson, Line, Look, N, Plan, SHRINK, TERMS, ZERO,
+    plain::{self, Update},
+};
+use crate::row::Ordered;
+
+/// Up to sixteen positions.
+trait Positions: Copy {
+    /// Position `j`, or another one of the block where there is none.
+    fn at(self, j: usize) -> usize;
+}
+
+impl Positions for &[u32; BLOCK] {
+    #[inline(always)]
+    fn at(self, j: usize) -> usize {
+        self[j] as usize
+    }
+}
+
+/// Positions with the first one in the place of those that are missing.
+#[repr(C, align(64))]
+struct Padded([u32; BLOCK]);
+
+impl Padded {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+    fn new(positions: &[u32]) -> Self {
+        let mut padded = Self([0; BLOCK]);
+        let first_position = positions.first().copied().unwrap_or_default();
+        let rest = _mm512_set1_epi32(first_position.cast_signed());
+        #[allow(unsafe_code)]
+        // SAFETY: the mask has as many bits as there are positions, up to sixteen.
+        unsafe {
+            let start = positions.as_ptr().cast();
+            let all = _mm512_mask_loadu_epi32(rest, first(positions.len()), start);
+            _mm512_store_epi32(padded.0.as_mut_ptr().cast(), all);
+        }
+        padded
+    }
+}
+
+impl Positions for &Padded {
+    #[inline(always)]
+    fn at(self, j: usize) -> usize {
+        let position: &u32 = &self.0[j];
+        #[allow(unsafe_code)]
+        // SAFETY: a live reference. Volatile because the compiler would otherwise take the positions
+        // out of the register one by one, which costs more than loading them.
+        unsafe {
+            std::ptr::from_ref(position).read_volatile() as usize
+        }
+    }
+}
+
+/// Turns four lines of sixteen numbers, in groups of four: number `4 l + k` of line `m` becomes
+/// number `4 l + m` of line `k`. Turning twice changes nothing.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+fn turn([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+    let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    let (ab_low, ab_high) = (_mm512_castps_pd(ab_low), _mm512_castps_pd(ab_high));
+    let (cd_low, cd_high) = (_mm512_castps_pd(cd_low), _mm512_castps_pd(cd_high));
+    [
+        _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low)),
+        _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low)),
+        _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high)),
+        _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high)),
+    ]
+}
+
+/// Loads the sums of sixteen features, one register a sum.
+///
+/// # Safety
+///
+/// Every position is below the number of lines.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+unsafe fn sums(lines: *const Line, positions: impl Positions) -> [__m512; 4] {
+    let quad = |feature: usize| -> __m128 {
+        let position = positions.at(feature);
+        // SAFETY: the position is that of a line; numbers 12 to 15 of a line are aligned to 16.
+        unsafe { _mm_load_ps(lines.add(position).cast::<f32>().add(N)) }
+    };
+    let four = |first: usize| -> __m512 {
+        let quads = _mm512_castps128_ps512(quad(first));
+        let quads = _mm512_insertf32x4::<1>(quads, quad(first + 4));
+        let quads = _mm512_insertf32x4::<2>(quads, quad(first + 8));
+        _mm512_insertf32x4::<3>(quads, quad(first + 12))
+    };
+    turn([four(0), four(1), four(2), four(3)])
+}
+
+/// # Safety
+///
+/// Every position of the row is below the number of lines.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+pub(super) unsafe fn look(
+    lines: &[Line],
+    row: &Ordered<'_>,
+    plan: &Plan,
+    stack: &Stack,
+    look: &mut Look,
+) {
+    // SAFETY: as required of the caller.
+    unsafe { terms(lines, row, plan, stack, look) };
+}
+
+/// # Safety
+///
+/// Every position of the row is below the number of lines.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+pub(super) unsafe fn observe(
+    lines: &[Line],
+    row: &Ordered<'_>,
+    plan: &Plan,
+    stack: &Stack,
+    look: &mut Look,
+) {
+    // SAFETY: as required of the caller.
+    unsafe { terms(lines, row, plan, stack, look) };
+    let gain = matrix::gain(&stack.covariance, &look.terms);
+    matrix::store(&mut look.gain, gain);
+}
+
+/// Sums of lines: of the members, and of the members' shares of newcomers.
+#[derive(Clone, Copy)]
+struct Chain {
+    whole: __m512,
+    new: __m512,
+}
+
+impl Chain {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+    fn add(&mut self, line: __m512, x: f32, share: f32) {
+        self.whole = _mm512_add_ps(self.whole, _mm512_mul_ps(line, _mm512_set1_ps(x)));
+        self.new = _mm512_add_ps(self.new, _mm512_mul_ps(line, _mm512_set1_ps(share)));
+    }
+}
+
+/// # Safety
+///
+/// Every position of the row is below the number of lines.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+unsafe fn terms(
+    lines: &[Line],
+    row: &Ordered<'_>,
+    plan: &Plan,
+    stack: &Stack,
+    look: &mut Look,
+) -> Pair {
+    let zero = Chain {
+        whole: _mm512_setzero_ps(),
+        new: _mm512_setzero_ps(),
+    };
+    let (mut even, mut odd) = (zero, zero);
+    let lines = lines.as_ptr();
+    // SAFETY: the position is that of a line, which is aligned.
+    let line = |position: u32| unsafe { _mm512_load_ps(lines.add(position as usize).cast()) };
+    let (mut scaled, mut fresh) = (ZERO, ZERO);
+    let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
+    let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
+    for (positions, values) in blocks.iter().zip(value_blocks) {
+        // SAFETY: as required of the caller.
+        unsafe { scale(lines, positions, values, plan, &mut scaled, &mut fresh) };
+        for pair in 0..BLOCK / 2 {
+            let (j, k) = (2 * pair, 2 * pair + 1);
+            even.add(line(positions[j]), scaled.0[j], fresh.0[j]);
+            odd.add(line(positions[k]), scaled.0[k], fresh.0[k]);
+        }
+    }
+    if !rest.is_empty() {
+        // SAFETY: as required of the caller.
+        unsafe {
+            scale(
+                lines,
+                &Padded::new(rest),
+                rest_values,
+                plan,
+                &mut scaled,
+                &mut fresh,
+            );
+        };
+        let (pairs, last) = rest.as_chunks::<2>();
+        let (scaled_pairs, _) = scaled.0.as_chunks::<2>();
+        let (fresh_pairs, _) = fresh.0.as_chunks::<2>();
+        for ((&[p, q], &[x, y]), &[f, g]) in pairs.iter().zip(scaled_pairs).zip(fresh_pairs) {
+            even.add(line(p), x, f);
+            odd.add(line(q), y, g);
+        }
+        if let &[p] = last {
+            let j = rest.len() - 1;
+            even.add(line(p), scaled.0[j % BLOCK], fresh.0[j % BLOCK]);
+        }
+    }
+    let whole = _mm512_add_ps(even.whole, odd.whole);
+    let new = _mm512_add_ps(even.new, odd.new);
+    let sources = &plan.sources;
+    // SAFETY: both arrays fill a register and are aligned.
+    let lanes = unsafe {
+        _mm512_store_ps(look.whole.0.as_mut_ptr(), whole);
+        _mm512_load_epi32(sources.lane.as_ptr().cast())
+    };
+    let terms = _mm512_maskz_permutex2var_ps(sources.mask, whole, lanes, new);
+    let terms = _mm512_mask_mov_ps(terms, 1 << (TERMS - 1), _mm512_set1_ps(1.0));
+    let terms = [
+        _mm512_cvtps_pd(_mm512_castps512_ps256(terms)),
+        _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(terms)),
+    ];
+    matrix::store(&mut look.terms, terms);
+    look.margin = matrix::dot(matrix::load(&stack.mean), terms);
+    terms
+}
+
+/// Scales the values of a block, and weighs them by how new their positions are.
+///
+/// # Safety
+///
+/// Every position is below the number of lines.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+unsafe fn scale(
+    lines: *const Line,
+    positions: impl Positions,
+    values: &[f32],
+    plan: &Plan,
+    scaled: &mut Lanes,
+    fresh: &mut Lanes,
+) {
+    // SAFETY: the positions are those of lines; the mask has as many bits as there are values;
+    // `Lanes` are aligned.
+    unsafe {
+        let [_, _, squares, count] = sums(lines, positions);
+        let value = _mm512_maskz_loadu_ps(first(values.len()), values.as_ptr());
+        let mut x = value;
+        // A value is shrunk only where its RMS is above 1.
+        if _mm512_cmp_ps_mask::<_CMP_GT_OQ>(squares, count) != 0 {
+            let mut shrink = ZERO;
+            for (j, shrink) in shrink.0.iter_mut().enumerate() {
+                *shrink = (*lines.add(positions.at(j))).0[SHRINK];
+            }
+            let shrink = _mm512_load_ps(shrink.0.as_ptr());
+            x = _mm512_add_ps(value, _mm512_mul_ps(value, shrink));
+        }
+        let newness = _mm512_set1_ps(plan.newness);
+        let share = _mm512_div_ps(newness, _mm512_add_ps(newness, count));
+        _mm512_store_ps(scaled.0.as_mut_ptr(), x);
+        _mm512_store_ps(fresh.0.as_mut_ptr(), _mm512_mul_ps(x, share));
+    }
+}
+
+/// Learns from an example without penalties and with an importance of at most 1.
+///
+/// # Safety
+///
+/// Every position of the row is below the number of lines.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+pub(super) unsafe fn learn(
+    lines: &mut [Line],
+    row: &Ordered<'_>,
+    plan: &Plan,
+    stack: &mut Stack,
+    look: &Look,
+    lesson: Lesson,
+) {
+    let update = update_of(plan, look, lesson);
+    matrix::learn(stack, &look.terms, &look.gain, update.slope, update.bend);
+    let lines = lines.as_mut_ptr();
+    let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
+    let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
+    for (positions, values) in blocks.iter().zip(value_blocks) {
+        // SAFETY: as required of the caller.
+        unsafe { step(lines, positions, values, plan, &update) };
+    }
+    if !rest.is_empty() {
+        // SAFETY: as required of the caller.
+        unsafe { step(lines, &Padded::new(rest), rest_values, plan, &update) };
+    }
+}
+
+/// The same as in `plain`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+fn update_of(plan: &Plan, look: &Look, lesson: Lesson) -> Update {
+    const LAST: u16 = 1 << (LINE - 1);
+    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
+    let stacked = _mm512_set1_ps(look.margin as f32);
+    let (mut margins, mut pushes) = (ZERO, ZERO);
+    // SAFETY: `Lanes` are aligned and fill a register.
+    unsafe {
+        let all = _mm512_mask_mov_ps(_mm512_load_ps(look.whole.0.as_ptr()), LAST, stacked);
+        _mm512_store_ps(margins.0.as_mut_ptr(), all);
+    }
+    let sizes = plain::sizes(&margins, lesson);
+    // SAFETY: as above.
+    unsafe {
+        let rates = _mm512_load_ps(plan.rates.0.as_ptr());
+        let gradients = _mm512_mul_ps(
+            _mm512_set1_ps(lesson.away()),
+            _mm512_load_ps(sizes.0.as_ptr()),
+        );
+        let gradients = _mm512_mul_ps(_mm512_set1_ps(lesson.importance), gradients);
+        let members = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(rates, _mm512_setzero_ps());
+        let all = _mm512_maskz_mul_ps(members, rates, gradients);
+        _mm512_store_ps(pushes.0.as_mut_ptr(), all);
+    }
+    Update::new(pushes, sizes.0[LINE - 1], lesson)
+}
+
+/// What the steps of a block of features need, the same for all members.
+struct Block {
+    scaled: __m512,
+    /// Times the scaled value.
+    rates: [__m512; 4],
+    sums: [__m512; 4],
+    /// Where a value is shrunk.
+    shrunk: u16,
+    shrink: __m512,
+}
+
+/// The same as in `plain`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+fn advance(value: __m512, before: [__m512; 4], plan: &Plan, update: &Update) -> Block {
+    let set = |x: f32| _mm512_set1_ps(x);
+    let add = |a, b| _mm512_add_ps(a, b);
+    let mul = |a, b| _mm512_mul_ps(a, b);
+    let [n, h, squares, count] = before;
+    let one = set(1.0);
+    let many = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(count, set(plain::MOST_COUNT));
+    let keep = _mm512_mask_mov_ps(one, many, set(0.5));
+    let squares = add(mul(squares, keep), mul(value, value));
+    let count = add(mul(count, keep), one);
+    let shrunk = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(squares, count);
+    let (mut shrink, mut x) = (_mm512_setzero_ps(), value);
+    if shrunk != 0 {
+        let floor = _mm512_mask_mov_ps(count, shrunk, squares);
+        shrink = _mm512_sub_ps(_mm512_sqrt_ps(_mm512_div_ps(count, floor)), one);
+        x = add(value, mul(value, shrink));
+    }
+    let xx = mul(x, x);
+    // The smaller of the two; the second where the first is not a number.
+    let n = _mm512_min_ps(add(n, mul(set(update.square), xx)), set(plain::MOST));
+    let h = _mm512_min_ps(add(h, mul(set(update.curvature), xx)), set(plain::MOST));
+    let (now_n, now_h) = (mul(n, set(update.evidence)), mul(h, set(update.evidence)));
+    let [v0, v1, v2] = plan.variances;
+    let (a, b) = (
+        add(one, _mm512_sqrt_ps(now_n)),
+        add(one, mul(set(v0), now_h)),
+    );
+    let (c, d) = (add(one, mul(set(v1), now_h)), add(one, mul(set(v2), now_h)));
+    let (ab, cd) = (mul(a, b), mul(c, d));
+    let inverse = _mm512_div_ps(one, mul(ab, cd));
+    let (inverse_ab, inverse_cd) = (mul(inverse, cd), mul(inverse, ab));
+    Block {
+        scaled: x,
+        rates: [
+            mul(mul(inverse_ab, b), x),
+            mul(mul(inverse_ab, a), x),
+            mul(mul(inverse_cd, d), x),
+            mul(mul(inverse_cd, c), x),
+        ],
+        sums: [n, h, squares, count],
+        shrunk,
+        shrink,
+    }
+}
+
+/// Steps the lines of up to sixteen features.
+///
+/// # Safety
+///
+/// Every position is below the number of lines.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+unsafe fn step(
+    lines: *mut Line,
+    positions: impl Positions,
+    values: &[f32],
+    plan: &Plan,
+    update: &Update,
+) {
+    // SAFETY: the positions are those of lines; the mask has as many bits as there are values;
+    // `Lanes` and the kinds are aligned and fill a register.
+    let (value, before, pushes, kinds) = unsafe {
+        (
+            _mm512_maskz_loadu_ps(first(values.len()), values.as_ptr()),
+            sums(lines, positions),
+            _mm512_load_ps(update.pushes.0.as_ptr()),
+            _mm512_load_epi32(plan.kinds.index.as_ptr().cast()),
+        )
+    };
+    let shrunk = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(before[2], before[3]);
+    let after = advance(value, before, plan, update);
+    let mut scaled = ZERO;
+    // SAFETY: `Lanes` are aligned and fill a register.
+    unsafe { _mm512_store_ps(scaled.0.as_mut_ptr(), after.scaled) };
+    let (rates, sums) = (turn(after.rates), turn(after.sums));
+    // Of the four features `4 g + m` with the same m, the rates and sums are in one register.
+    macro_rules! step {
+        ($($group:literal)*) => {$({
+            let kinds = _mm512_add_epi32(kinds, _mm512_set1_epi32(4 * $group));
+            for member in 0..4 {
+                let feature = 4 * $group + member;
+                if feature < values.len() {
+                    let x = _mm512_set1_ps(scaled.0[feature]);
+                    let rate =
+                        _mm512_mask_permutexvar_ps(x, plan.kinds.mask, kinds, rates[member]);
+                    let sums = sums[member];
+                    // SAFETY: the position is that of a line, which is aligned.
+                    unsafe {
+                        let place = lines.add(positions.at(feature)).cast();
+                        let line = _mm512_load_ps(place);
+                        let line = _mm512_sub_ps(line, _mm512_mul_ps(pushes, rate));
+                        // The sums of the feature become the last four numbers of its line.
+                        let line = _mm512_mask_shuffle_f32x4::<{ 0x55 * $group }>(
+                            line, 0xf000, sums, sums,
+                        );
+                        _mm512_store_ps(place, line);
+                    }
+                }
+            }
+        })*};
+    }
+    step!(0 1 2 3);
+    if (shrunk | after.shrunk) != 0 {
+        let mut shrink = ZERO;
+        // SAFETY: as above.
+        unsafe { _mm512_store_ps(shrink.0.as_mut_ptr(), after.shrink) };
+        for (j, &shrink) in shrink.0.iter().enumerate().take(values.len()) {
+            // SAFETY: the position is that of a line.
+            unsafe { (*lines.add(positions.at(j))).0[SHRINK] = shrink };
+        }
+    }
+}
