@@ -37,7 +37,7 @@ struct Explained<'a> {
     /// Probability from which an event counts as liked.
     threshold: f64,
     model_version: &'a str,
-    /// Log-odds; `bias` and the contributions add up to it.
+    /// Log-odds; `bias` and the contributions add up to it, but for the rounding of `f32`.
     margin: f64,
     /// Log-odds of an event with no feature present.
     bias: f64,
