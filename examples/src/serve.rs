@@ -57,7 +57,7 @@ pub struct Limits {
     /// Longest body of a request, in bytes.
     pub body_bytes: usize,
     /// Most events in a request. They are predicted in one go, so this bounds for how long others
-    /// wait: about 5 µs an event.
+    /// wait: about 10 µs an event of the demo.
     pub events: usize,
     /// Most requests under way; one more gets status 503.
     pub requests: usize,
