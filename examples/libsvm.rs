@@ -23,6 +23,9 @@ use pipeline::summary;
 struct Args {
     /// libsvm or svmlight text, plain, gzip or zstd; `-` is standard input
     file: PathBuf,
+    /// Keep the parsed rows in FILE, and read them from there next time
+    #[arg(long, value_name = "FILE")]
+    cache: Option<PathBuf>,
     /// Write `row,label,probability`, each given before its row was learned from
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     let mut config = LibsvmConfig::new(&args.file);
     config.learner = args.learner.config()?;
+    config.cache.clone_from(&args.cache);
     config.passes = args.passes;
     config.evaluate_from = args.evaluate_from;
     config.predictions.clone_from(&args.predictions);

@@ -1,24 +1,32 @@
 //! The learner on libsvm and svmlight files.
 
+mod cache;
 pub mod parse;
+mod scores;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 use std::time::Instant;
 
-use lr_core::{Example, Learner, LearnerConfig, Metrics};
-use sprs::CsVecViewI;
+use lr_core::{Example, Learner, LearnerConfig};
+use model_io::chunk::ChunkFile;
+use sprs::{CsMatI, CsMatViewI, SpIndex};
 
+use self::cache::{CacheWriter, Cached};
 use self::parse::Rows;
+use self::scores::{Scored, Scores};
 use crate::blocks::{Block, Blocks};
 use crate::cli::Failure;
-use crate::predictions::PredictionWriter;
-use crate::progress::Progress;
-use crate::summary::{Quality, Summary};
+use crate::progress::{Progress, Stage};
+use crate::summary::Summary;
 use crate::{ordered, text};
 
 /// Most positions that a file may make the learner hold, unless the caller raises it.
 pub const DEFAULT_MAX_DIMENSION: u32 = 1 << 24;
+
+/// Blocks of predictions that may wait to be counted.
+const WAITING: usize = 4;
 
 /// What to learn from, and how.
 #[derive(Debug, Clone)]
@@ -26,6 +34,8 @@ pub const DEFAULT_MAX_DIMENSION: u32 = 1 << 24;
 pub struct LibsvmConfig {
     /// libsvm or svmlight text, plain, gzip or zstd; `-` is standard input.
     pub input: PathBuf,
+    /// Where parsed rows are kept: written when it is not there or of another file, used otherwise.
+    pub cache: Option<PathBuf>,
     /// The learner.
     pub learner: LearnerConfig,
     /// Times that the whole file is learned from; figures are those of the first pass.
@@ -43,6 +53,7 @@ impl LibsvmConfig {
     pub fn new(input: impl Into<PathBuf>) -> Self {
         Self {
             input: input.into(),
+            cache: None,
             learner: LearnerConfig::default(),
             passes: 1,
             evaluate_from: None,
@@ -52,7 +63,8 @@ impl LibsvmConfig {
     }
 }
 
-/// Learns from a file in the order of its rows, on two threads: one parses, one learns.
+/// Learns from a file in the order of its rows; beside the thread that learns, one reads, one parses
+/// (or checks what the cache holds) and one counts predictions.
 ///
 /// The learner grows as larger positions appear, so the file is read once a pass.
 ///
@@ -60,136 +72,191 @@ impl LibsvmConfig {
 ///
 /// - The file cannot be read, or holds no row.
 /// - A line is malformed; the message names it.
+/// - The cache cannot be written, or was damaged since it was written.
 /// - Training diverged.
 /// - Predictions cannot be written.
 pub fn run(config: &LibsvmConfig, progress: Progress) -> Result<Summary, Failure> {
     let started = Instant::now();
-    let mut fold = Fold::new(config)?;
-    let mut stage = progress.stage("learn", "rows", None);
-    for pass in 0..config.passes {
-        let mut blocks = Blocks::new(config.input.display(), text::open(&config.input)?);
-        ordered::map_fold(
-            1,
-            || blocks.read(),
-            || (),
-            |(), block| parse_block(&block, config.max_dimension),
-            |rows| {
-                let rows = rows?;
-                fold.learn(&rows, pass == 0)?;
-                stage.advance(rows.len() as u64);
-                Ok(())
-            },
-        )?;
-    }
-    stage.finish();
-    fold.finish(&config.input, started)
+    let learner = Learner::new(0, config.learner.clone())
+        .map_err(|source| Failure::usage(format!("learner settings: {source}")))?;
+    let scores = Scores::new(config)?;
+    let (scored, to_count) = sync_channel(WAITING);
+    let mut fold = Fold {
+        learner,
+        rows: 0,
+        scored: Some(scored),
+        stage: progress.stage("learn", "rows", None),
+    };
+    let scores = thread::scope(|scope| {
+        let counter = scope.spawn(|| scores.count(to_count));
+        let learned = learn(config, &mut fold);
+        // Ends what the counter waits for.
+        fold.scored = None;
+        let scores = counter
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // A counter that failed is why the fold could not go on.
+        let scores = scores?;
+        learned.map(|()| scores)
+    })?;
+    fold.stage.finish();
+    scores.finish(&config.input, started)
 }
 
-fn parse_block(block: &Block, max_dimension: u32) -> Result<Rows, Failure> {
-    let mut rows = Rows::default();
-    if block.cut {
-        let line = block.first_line + block.lines().count() as u64 - 1;
-        return Err(Failure::data(format!(
-            "{}: line {line} is too long",
-            block.place
-        )));
-    }
-    match parse::parse(&block.text, max_dimension, &mut rows) {
-        Ok(()) => Ok(rows),
-        Err(error) => {
-            let line = block.first_line + error.line - 1;
-            Err(Failure::at(
-                format!("{}: line {line}", block.place),
-                error.kind,
-            ))
+fn learn(config: &LibsvmConfig, fold: &mut Fold) -> Result<(), Failure> {
+    let mut cached = match &config.cache {
+        Some(path) => Cached::open(path, config)?,
+        None => Cached::Unused,
+    };
+    for _ in 0..config.passes {
+        match &cached {
+            Cached::Fresh(chunk) => learn_from_cache(chunk, config, fold)?,
+            Cached::Unused => learn_from_text(config, fold, None)?,
+            Cached::Missing(path, info) => {
+                let mut writer = CacheWriter::create(path, info)?;
+                learn_from_text(config, fold, Some(&mut writer))?;
+                cached = Cached::Fresh(writer.finish()?);
+            }
         }
+        // Figures are those of the first pass.
+        fold.scored = None;
     }
+    Ok(())
 }
 
-/// The ordered half: predict, count, learn.
+fn learn_from_text(
+    config: &LibsvmConfig,
+    fold: &mut Fold,
+    mut cache: Option<&mut CacheWriter<'_>>,
+) -> Result<(), Failure> {
+    let mut blocks = Blocks::new(config.input.display(), text::open(&config.input)?);
+    ordered::map_fold(
+        1,
+        || blocks.read(),
+        || (),
+        |(), block| parse_block(&block, config.max_dimension),
+        |rows| {
+            let batch = rows?;
+            if let Some(cache) = &mut cache {
+                cache.write(&batch)?;
+            }
+            fold.learn(batch)
+        },
+    )
+}
+
+fn learn_from_cache(
+    chunk: &ChunkFile,
+    config: &LibsvmConfig,
+    fold: &mut Fold,
+) -> Result<(), Failure> {
+    let mut batches = 0..chunk.batches();
+    ordered::map_fold(
+        1,
+        || Ok(batches.next()),
+        || (),
+        |(), index| cache::read(chunk, index, config),
+        |batch| fold.learn(batch?),
+    )
+}
+
+/// Rows of a stretch of text or of a chunk.
+#[derive(Debug)]
+struct Batch<M> {
+    matrix: M,
+    labels: Vec<bool>,
+    /// 1 more than the largest position, 0 without any.
+    dimension: usize,
+}
+
+fn parse_block(block: &Block, limit: u32) -> Result<Batch<CsMatI<f32, u32, usize>>, Failure> {
+    let place = |line: u64| format!("{}: line {}", block.place, block.first_line + line - 1);
+    if block.cut {
+        let line = block.lines().count() as u64;
+        return Err(Failure::data(format!("{} is too long", place(line))));
+    }
+    let mut rows = Rows::with_capacity_for(block.text.len());
+    parse::parse(&block.text, limit, &mut rows)
+        .map_err(|error| Failure::at(place(error.line), error.kind))?;
+    let (labels, dimension) = (std::mem::take(&mut rows.labels), rows.dimension);
+    let matrix = rows
+        .into_matrix(limit)
+        .map_err(|source| Failure::at(place(1), source.to_string()))?;
+    Ok(Batch {
+        matrix,
+        labels,
+        dimension,
+    })
+}
+
+/// The ordered half: predict and learn.
 struct Fold {
     learner: Learner,
-    metrics: Metrics,
-    evaluated: Option<(u64, Metrics)>,
-    predictions: Option<PredictionWriter>,
+    /// Rows so far, of all passes.
+    rows: u64,
+    /// Where predictions go; `None` after the first pass.
+    scored: Option<SyncSender<Scored>>,
+    stage: Stage,
 }
 
 impl Fold {
-    fn new(config: &LibsvmConfig) -> Result<Self, Failure> {
-        let learner = Learner::new(0, config.learner.clone())
-            .map_err(|source| Failure::usage(format!("learner settings: {source}")))?;
-        Ok(Self {
-            learner,
-            metrics: Metrics::new(),
-            evaluated: config.evaluate_from.map(|row| (row, Metrics::new())),
-            predictions: config
-                .predictions
-                .as_deref()
-                .map(|path| PredictionWriter::create(path, "row"))
-                .transpose()?,
-        })
-    }
-
-    fn learn(&mut self, rows: &Rows, first_pass: bool) -> Result<(), Failure> {
+    fn learn<M: AsMatrix>(&mut self, batch: Batch<M>) -> Result<(), Failure> {
         self.learner
-            .grow(rows.dimension)
+            .grow(batch.dimension)
             .map_err(|source| Failure::at("learner", source))?;
-        for index in 0..rows.len() {
-            let (positions, values) = rows.row(index);
-            let label = rows.labels[index];
-            let row = self.metrics.events();
-            let place = || format!("row {row}");
-            let view = CsVecViewI::try_new(self.learner.dimension(), positions, values)
-                .map_err(|(_, _, source)| Failure::at(place(), source.to_string()))?;
+        let matrix = batch.matrix.as_matrix();
+        let count = batch.labels.len();
+        let mut probabilities = Vec::with_capacity(count);
+        let mut rows = matrix.outer_iterator();
+        let mut next = rows.next();
+        for &label in &batch.labels {
+            let Some(row) = next else { break };
+            next = rows.next();
+            if let Some(next) = &next {
+                self.learner.prefetch(next);
+            }
             let prediction = self
                 .learner
-                .learn(&Example::new(view, label))
-                .map_err(|source| Failure::at(place(), source))?;
-            if first_pass {
-                self.count(label, prediction.probability)?;
+                .learn(&Example::new(row, label))
+                .map_err(|source| {
+                    let row = self.rows + probabilities.len() as u64;
+                    Failure::at(format!("row {row}"), source)
+                })?;
+            probabilities.push(prediction.probability);
+        }
+        self.rows += count as u64;
+        self.stage.advance(count as u64);
+        if let Some(scored) = &self.scored {
+            let labels = batch.labels;
+            let block = Scored {
+                labels,
+                probabilities,
+            };
+            // Fails only when the counter has failed, which is what is then reported.
+            if scored.send(block).is_err() {
+                return Err(Failure::data("predictions cannot be counted"));
             }
         }
         Ok(())
     }
+}
 
-    fn count(&mut self, label: bool, probability: f64) -> Result<(), Failure> {
-        let row = self.metrics.events();
-        let failure = |source| Failure::at(format!("row {row}"), source);
-        self.metrics
-            .push(probability, label, 1.0)
-            .map_err(failure)?;
-        if let Some((from, metrics)) = &mut self.evaluated
-            && row >= *from
-        {
-            metrics.push(probability, label, 1.0).map_err(failure)?;
-        }
-        if let Some(writer) = &mut self.predictions {
-            writer.write(&row.to_string(), label, probability)?;
-        }
-        Ok(())
+/// A CSR batch, owned or borrowed.
+trait AsMatrix {
+    type Offset: SpIndex;
+    fn as_matrix(&self) -> CsMatViewI<'_, f32, u32, Self::Offset>;
+}
+
+impl AsMatrix for CsMatI<f32, u32, usize> {
+    type Offset = usize;
+    fn as_matrix(&self) -> CsMatViewI<'_, f32, u32, usize> {
+        self.view()
     }
+}
 
-    fn finish(self, input: &Path, started: Instant) -> Result<Summary, Failure> {
-        if self.metrics.events() == 0 {
-            return Err(Failure::file(input, "holds no row"));
-        }
-        if let Some(writer) = self.predictions {
-            writer.finish()?;
-        }
-        let seconds = started.elapsed().as_secs_f64();
-        let events = self.metrics.events();
-        #[allow(clippy::cast_precision_loss)] // a rate for people
-        Ok(Summary {
-            events,
-            positives: self.metrics.positives(),
-            rejected: BTreeMap::new(),
-            quality: Quality::of(&self.metrics),
-            evaluated: self.evaluated.map(|(_, metrics)| Quality::of(&metrics)),
-            files: None,
-            withheld: Vec::new(),
-            dumps: Vec::new(),
-            seconds,
-            events_per_second: events as f64 / seconds,
-        })
+impl AsMatrix for CsMatViewI<'_, f32, u32, i32> {
+    type Offset = i32;
+    fn as_matrix(&self) -> CsMatViewI<'_, f32, u32, i32> {
+        self.view()
     }
 }

@@ -7,6 +7,7 @@ mod event_files;
 mod event_gen;
 mod exact;
 mod kuairand;
+mod libsvm;
 mod log;
 mod mapping;
 #[cfg(feature = "parquet")]

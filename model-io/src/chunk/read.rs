@@ -6,6 +6,8 @@ use std::path::Path;
 use arrow_ipc::{MetadataVersion, root_as_footer};
 use bytes::Bytes;
 use lr_core::RowError;
+use sprs::CsMatViewI;
+use sprs::errors::StructureError;
 
 use super::layout::{self, BatchLayout, CRC_DIGITS};
 use super::rows::{ChunkRow, ChunkRows, check_row};
@@ -306,6 +308,22 @@ impl<'a> ChunkBatch<'a> {
     pub fn rows(&self) -> impl ExactSizeIterator<Item = ChunkRow<'a>> {
         let batch = *self;
         (0..batch.len()).map(move |row| batch.row(row))
+    }
+
+    /// Positions and values of all rows as a CSR batch of `columns` columns, of the same slices.
+    ///
+    /// # Errors
+    ///
+    /// `columns` is not above every position.
+    ///
+    /// # Complexity
+    ///
+    /// O(positions): `sprs` checks the order of positions again.
+    pub fn matrix(&self, columns: u32) -> Result<CsMatViewI<'a, f32, u32, i32>, StructureError> {
+        let ends = if self.is_empty() { &[0] } else { self.ends };
+        let shape = (self.len(), columns as usize);
+        CsMatViewI::try_new(shape, ends, self.positions, self.values)
+            .map_err(|(_, _, _, source)| source)
     }
 
     /// The text that travels with the batch.

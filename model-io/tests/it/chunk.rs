@@ -120,9 +120,14 @@ fn a_written_file_is_read_back_whole() {
     assert_eq!((chunk.batches(), chunk.rows()), (2, 1));
     assert_eq!(*chunk.info(), info());
     assert_eq!(chunk.batch(0).unwrap().row(0), row);
+    let matrix = chunk.batch(0).unwrap().matrix(10).unwrap();
+    assert_eq!((matrix.rows(), matrix.cols()), (1, 10));
+    assert_eq!(matrix.outer_view(0).unwrap().data(), row.values);
+    assert!(chunk.batch(0).unwrap().matrix(9).is_err());
     assert_eq!(chunk.batch(0).unwrap().note(), "");
     let second = chunk.batch(1).unwrap();
     assert!(second.is_empty() && second.rows().next().is_none());
+    assert_eq!(second.matrix(10).unwrap().rows(), 0);
     assert_eq!(second.note(), "three lines were no events");
     let missing = ChunkError::NoSuchBatch {
         batch: 2,
