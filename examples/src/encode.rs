@@ -1,19 +1,19 @@
 //! Blocks of event lines to blocks of rows: the part of the work that many threads share.
 
 mod reject;
+mod stored;
+mod stream;
 
-use std::convert::Infallible;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use feature_spec::{Encoder, Event, EventError, FeatureSpec, Row};
 
-use crate::blocks::{Block, Blocks};
-use crate::cli::Failure;
-use crate::{ordered, text};
+use crate::blocks::Block;
 
 pub use self::reject::{Reason, Reject};
+pub use self::stored::StoredError;
+pub use self::stream::{Input, Step, map_files, map_stream};
 
 /// Longest line, in bytes, that can be a sample: it travels in model files.
 const MAX_SAMPLE_BYTES: usize = 16 << 10;
@@ -227,112 +227,4 @@ impl BlockEncoder {
         encoded.push(&event, label, &self.row);
         Ok(())
     }
-}
-
-/// What a source of events yields, in stream order.
-#[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a source yields one or the other")]
-pub enum Input<M> {
-    /// A file to read and encode; many blocks come of it.
-    File {
-        /// Where its bytes are.
-        path: PathBuf,
-        /// What rejects and errors call it: its path or URL, even if `path` is a local copy.
-        name: String,
-    },
-    /// Anything that is handed to the fold at this point of the stream.
-    Mark(M),
-}
-
-/// What the fold of [`map_stream`] gets, in stream order.
-#[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a step is one or the other")]
-pub enum Step<M> {
-    /// Encoded events of the file under way.
-    Block(EncodedBlock),
-    /// What the source put at this point.
-    Mark(M),
-}
-
-/// Reads and encodes what `source` yields on `threads` threads and folds it in stream order, on the
-/// caller's thread.
-///
-/// `source` runs on a thread of its own and may block: a stream that goes on for months is one call.
-/// It is asked for more while earlier blocks are still encoded and folded, and at most
-/// `2 * threads + 2` blocks and marks wait. It ends the stream with `None`.
-///
-/// # Errors
-///
-/// The first failure, in stream order: `source` fails, a file cannot be read, or `fold` fails.
-pub fn map_stream<M: Send>(
-    mut source: impl FnMut() -> Result<Option<Input<M>>, Failure> + Send,
-    spec: &FeatureSpec,
-    language: &str,
-    threads: usize,
-    fold: impl FnMut(Step<M>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    enum Task<M> {
-        Block(Block),
-        Mark(M),
-    }
-    let mut reading: Option<Blocks> = None;
-    let tasks = move || {
-        loop {
-            if let Some(blocks) = &mut reading {
-                if let Some(block) = blocks.read()? {
-                    return Ok(Some(Task::Block(block)));
-                }
-                reading = None;
-            }
-            match source()? {
-                Some(Input::File { path, name }) => {
-                    reading = Some(Blocks::new(name, text::open(&path)?));
-                }
-                Some(Input::Mark(mark)) => return Ok(Some(Task::Mark(mark))),
-                None => return Ok(None),
-            }
-        }
-    };
-    ordered::map_fold(
-        threads,
-        tasks,
-        || BlockEncoder::new(spec, language),
-        |encoder, task| match task {
-            Task::Block(block) => Step::Block(encoder.encode(&block)),
-            Task::Mark(mark) => Step::Mark(mark),
-        },
-        fold,
-    )
-}
-
-/// Reads and encodes event files on `threads` threads and folds their blocks in stream order, on the
-/// caller's thread.
-///
-/// # Errors
-///
-/// As [`map_stream`].
-pub fn map_files(
-    files: Vec<PathBuf>,
-    spec: &FeatureSpec,
-    language: &str,
-    threads: usize,
-    mut fold: impl FnMut(EncodedBlock) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut files = files.into_iter();
-    let source = || {
-        Ok(files.next().map(|path| Input::File {
-            name: path.display().to_string(),
-            path,
-        }))
-    };
-    map_stream(
-        source,
-        spec,
-        language,
-        threads,
-        |step: Step<Infallible>| match step {
-            Step::Block(block) => fold(block),
-            Step::Mark(never) => match never {},
-        },
-    )
 }

@@ -4,6 +4,7 @@
 //! the very code of `simulate`, `event_gen` and the job itself.
 
 pub mod blocks;
+pub mod chunk_cache;
 pub mod cli;
 pub mod compressed;
 pub mod demo;

@@ -89,6 +89,9 @@ pub struct Settings {
     /// Threads that read and encode; the model is the same for any number
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroU16>,
+    /// Keep encoded events in DIR, and read them from there next time
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
     /// Write the figures as JSON
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
@@ -347,6 +350,7 @@ impl Settings {
         if let Some(threads) = self.threads {
             config.threads = usize::from(threads.get());
         }
+        config.cache.clone_from(&self.cache);
         config.predictions.clone_from(&self.predictions);
         config.evaluate_from.clone_from(&self.evaluate_from);
         if self.report.is_some() {

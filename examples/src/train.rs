@@ -15,6 +15,7 @@ mod store;
 mod trainer;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lr_core::LearnerConfig;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use self::run::Run;
 use self::source::Source;
+use crate::chunk_cache::ChunkCache;
 use crate::cli::Failure;
 use crate::progress::Progress;
 use crate::summary::Summary;
@@ -80,6 +82,8 @@ pub struct TrainConfig {
     pub statistics: Option<PathBuf>,
     /// Threads that read and encode; the model is the same for any number.
     pub threads: usize,
+    /// Folder in which encoded events are kept, to be used by the next run in place of the text.
+    pub cache: Option<PathBuf>,
     /// Where to write `event_id,label,probability`, each given before its event was learned from.
     pub predictions: Option<PathBuf>,
     /// Also report the figures of this event and all after it.
@@ -141,6 +145,7 @@ impl TrainConfig {
             model_version: None,
             statistics: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            cache: None,
             predictions: None,
             evaluate_from: None,
             report: None,
@@ -209,6 +214,8 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
     let (ledger, resumed) = (run.ledger().clone(), run.resumed().cloned());
     let mut source = Source::new(config, ledger, resumed)?;
 
+    let cache = (config.cache.as_deref())
+        .map(|folder| Arc::new(ChunkCache::new(folder, &spec, &config.language)));
     telemetry.set_ready(true, "learning");
     let mut stage = progress.stage("train", "events", None);
     let folded = encode::map_stream(
@@ -216,6 +223,7 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
         &spec,
         &config.language,
         config.threads,
+        cache,
         |step| {
             let before = run.events();
             let result = run.step(step);

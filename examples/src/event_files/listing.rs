@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use futures_util::TryStreamExt;
+use model_io::chunk::ChunkSource;
 use model_io::object_store::{ObjectMeta, ObjectStore};
 use model_io::{Blocking, Location};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,12 @@ pub struct EventFile {
 }
 
 impl EventFile {
+    /// What a cache knows the file by; `None` without a tag.
+    pub(crate) fn identity(&self) -> Option<ChunkSource> {
+        let tag = self.tag.as_ref()?;
+        Some(ChunkSource::new(&self.key, self.size, tag))
+    }
+
     /// A file of which only its name is known.
     pub(crate) fn named(path: PathBuf, key: String) -> Self {
         Self {

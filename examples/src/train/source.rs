@@ -258,8 +258,13 @@ impl Source {
         let name = file.path.display().to_string();
         if !self.settings.follow {
             self.ledger.take(&file);
-            let path = file.path.clone();
-            return self.hand_over(file, Input::File { path, name });
+            let (path, identity) = (file.path.clone(), file.identity());
+            let input = Input::File {
+                path,
+                name,
+                identity,
+            };
+            return self.hand_over(file, input);
         }
         if self
             .troubles
@@ -275,7 +280,13 @@ impl Source {
                     tracing::info!(file = name, "the file can be read now");
                 }
                 self.ledger.take(&file);
-                self.hand_over(file, Input::File { path, name })
+                let identity = file.identity();
+                let input = Input::File {
+                    path,
+                    name,
+                    identity,
+                };
+                self.hand_over(file, input)
             }
             Err(failure) => {
                 self.trouble(file, &failure);

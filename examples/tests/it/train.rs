@@ -419,3 +419,110 @@ fn a_model_file_alone_predicts_what_training_predicted() {
     // The learner's members are folded into one `f32` weight a position.
     assert!(difference.abs() < 1e-5, "{served:?} {trained:?}");
 }
+
+/// Event files, and files of chunks, below a folder.
+fn count(folder: &Path, extension: &str) -> usize {
+    let mut folders = vec![folder.to_owned()];
+    let mut found = 0;
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let matches = path.extension().is_some_and(|found| found == extension);
+            found += usize::from(matches);
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn encoded_events_from_the_cache_give_the_bytes_of_the_text() {
+    let mut events = stream(3_000);
+    events[700].1 = "{".to_owned();
+    events[2_999].1 = events[2_999].1.replace(r#""label":"#, r#""label":3,"l":"#);
+    let mut job = Job::new(&events);
+    let rejects = |job: &Job| -> Vec<String> {
+        let folder = Path::new(&job.config.output).join("rejects/HI");
+        let mut files: Vec<_> = (std::fs::read_dir(folder).unwrap())
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        let texts = files
+            .iter()
+            .map(|file| std::fs::read_to_string(file).unwrap());
+        texts.collect()
+    };
+    job.run();
+    let (models_of_text, rejects_of_text) = (models(&job.path("models")), rejects(&job));
+    let predictions = job.predictions();
+    assert_eq!(rejects_of_text.concat().lines().count(), 2);
+
+    let cache = job.path("cache");
+    job.config.cache = Some(cache.clone());
+    for (run, threads) in [("written", 2), ("used", 2), ("used-by-one", 1)] {
+        job.config.threads = threads;
+        job.config.output = job.path(run).to_str().unwrap().to_owned();
+        let summary = job.run();
+        assert_eq!(summary.rejected.values().sum::<u64>(), 2);
+        assert!(models(&job.path(run)) == models_of_text, "{run}");
+        assert_eq!(rejects(&job), rejects_of_text, "{run}");
+        assert_eq!(job.predictions(), predictions, "{run}");
+        assert_eq!(count(&cache, "arrow"), count(&job.path("events"), "zst"));
+    }
+
+    // The text is not read: only its name, length and time of change are looked at.
+    let file = job.path("events/HI/dt=2022-05-04/hour=10/part-00000.jsonl.zst");
+    let (bytes, modified) = (
+        std::fs::read(&file).unwrap(),
+        file.metadata().unwrap().modified().unwrap(),
+    );
+    let touch = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        let file = std::fs::File::options().write(true).open(&file).unwrap();
+        file.set_modified(modified).unwrap();
+    };
+    touch(&vec![b'x'; bytes.len()]);
+    job.config.output = job.path("unread").to_str().unwrap().to_owned();
+    job.run();
+    assert!(models(&job.path("unread")) == models_of_text);
+    // Of another length it is read.
+    touch(b"x");
+    assert_eq!(job.failure().0, 1);
+    touch(&bytes);
+
+    // Chunks that are damaged, or of another spec, are not used.
+    let mut chunks = vec![cache.clone()];
+    while let Some(next) = chunks.pop() {
+        if next.is_dir() {
+            chunks.extend(next.read_dir().unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            let mut bytes = std::fs::read(&next).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(&next, bytes).unwrap();
+        }
+    }
+    job.config.output = job.path("damaged").to_str().unwrap().to_owned();
+    job.run();
+    assert!(models(&job.path("damaged")) == models_of_text);
+    std::fs::write(job.path("spec.toml"), SPEC.replace("log1p", "none")).unwrap();
+    job.config.output = job.path("other-spec").to_str().unwrap().to_owned();
+    job.run();
+    assert!(models(&job.path("other-spec")) != models_of_text);
+    job.config.cache = None;
+    let with_cache = models(&job.path("other-spec"));
+    job.config.output = job.path("other-spec-text").to_str().unwrap().to_owned();
+    job.run();
+    assert!(models(&job.path("other-spec-text")) == with_cache);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_does_not_stop_the_run() {
+    let mut job = Job::new(&stream(200));
+    std::fs::write(job.path("cache"), "a file").unwrap();
+    let plain = job.run();
+    job.config.cache = Some(job.path("cache"));
+    assert_eq!(job.run().dumps, plain.dumps);
+}
