@@ -6,16 +6,20 @@
 //! fused operation, so the three give the same bits; the loops fix the order of every sum.
 //! Roots and divisions are the IEEE ones, never the approximate instructions.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub(crate) mod bank;
 mod check;
 mod dot;
 mod exp;
+mod number;
 pub(crate) mod single;
 mod stack;
 
 pub(crate) use check::{is_increasing, summary as row_summary};
 pub(crate) use dot::dot;
-pub(crate) use exp::exp_negative;
+pub(crate) use exp::{complement_sigmoid, exp_negative};
+pub(crate) use number::Number;
 pub(crate) use stack::{Stack, TERMS};
 
 /// Which instructions the inner loops use. All give the same bits.

@@ -11,7 +11,7 @@ use crate::{
     bank::Bank,
     config::{ConfigError, LearnerConfig, OptimizerConfig},
     example::Example,
-    kernel::{Checked, Kernel, bank::Lesson},
+    kernel::{Checked, Kernel, bank::Lesson, complement_sigmoid},
     loss::sigmoid,
     row::{CheckedRow, RowError, check_importance},
     rules::{AdaGrad, Decay, Event, Ftrl, Normalized, Sgd},
@@ -150,7 +150,7 @@ impl Learner {
         let margin = on_single!(
             &mut self.kind,
             bank => bank.observe(&row),
-            single => single.margin(&row)
+            single => single.observe(&row)
         );
         self.guard(Quantity::Margin, margin.abs(), self.config.max_margin)?;
         // The loss without its smooth part, which is at most ln 2 and costs two logarithms.
@@ -161,10 +161,15 @@ impl Learner {
         let step = f64::from(importance.max(1.0)) * f64::from(row.largest().max(1.0));
         self.guard(Quantity::Step, step, MAX_STEP)?;
 
-        let decay = self.age();
+        if self.age() {
+            // What was observed is in the old units.
+            on_single!(&mut self.kind, bank => bank.observe(&row), s => s.observe(&row));
+        }
+        let decay = Decay::new(self.gain);
         let probability = sigmoid(margin);
+        let away = if label { -1.0 } else { 1.0 };
         let event = Event {
-            gradient: (probability - f64::from(u8::from(label))) as f32,
+            gradient: away * complement_sigmoid(-away * margin as f32),
             importance,
             before: self.events,
             decay,
@@ -246,16 +251,17 @@ impl Learner {
         }
     }
 
-    /// Ages the evidence by one event.
-    fn age(&mut self) -> Decay {
+    /// Ages the evidence by one event, and returns whether the sums were brought to new units.
+    fn age(&mut self) -> bool {
         self.gain *= self.growth;
-        if self.gain >= MOST_GAIN {
+        let full = self.gain >= MOST_GAIN;
+        if full {
             self.gain /= MOST_GAIN;
             #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
             let factor = (1.0 / MOST_GAIN) as f32;
             on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
         }
-        Decay::new(self.gain)
+        full
     }
 
     fn prediction(&self, margin: f64) -> Prediction {

@@ -11,7 +11,7 @@ mod normalized;
 mod sgd;
 
 pub(crate) use self::{adagrad::AdaGrad, ftrl::Ftrl, normalized::Normalized, sgd::Sgd};
-use crate::state::{LearnerState, StateError, TensorData};
+use crate::kernel::{Number, single::Stored};
 
 /// Facts about the event that is being learned.
 #[derive(Debug, Clone, Copy)]
@@ -50,58 +50,48 @@ impl Decay {
 }
 
 /// An update rule with its settings, ready for the inner loop.
+///
+/// A slot in memory has [`Stored::WIDTH`] numbers; in the rules it has four, those that are missing
+/// being of no consequence. The first number is the weight.
 pub(crate) trait Rule {
-    /// What is kept for a coordinate.
-    type Slot: Copy + Default;
+    /// How a slot lies in memory.
+    type Slot: Stored;
 
-    /// Names of the slot's numbers, in the order of [`Rule::numbers`].
+    /// The rule, with what does not change within an event worked out.
+    type Step: Step;
+
+    /// Names of the slot's numbers that are saved, in order; the others follow from them.
     const NAMES: &'static [&'static str];
+
+    /// Places of those numbers in the slot.
+    const PLACES: &'static [usize];
 
     /// Whether a step is `w −= rate · x · G`, with G scaled so that it never overshoots.
     const INVARIANT: bool;
 
-    fn weight(slot: &Self::Slot) -> f32;
+    /// Whether the second number is a curvature: a sum of squared gradients.
+    const CURVED: bool;
 
-    /// Takes the event in and returns the rate of the coordinate.
-    fn prepare(&self, slot: &mut Self::Slot, x: f32, event: Event) -> f32;
-
-    /// Moves the weight; `push` is the (effective) importance times the gradient.
-    fn step(&self, slot: &mut Self::Slot, x: f32, rate: f32, push: f32);
+    fn step_of(&self, event: Event) -> Self::Step;
 
     /// Multiplies the sums by `factor` and changes nothing else: new units for decayed sums.
-    fn reweigh(&self, slot: &mut Self::Slot, factor: f32);
-
-    /// Curvature seen at the coordinate, in the units of the sums, where the rule keeps one: the
-    /// sum of squared gradients, whose expectation it is.
-    fn information(slot: &Self::Slot) -> Option<f32>;
+    fn reweigh(&self, slot: &mut Numbers<f32>, factor: f32);
 
     /// Carries the slot to values that are `ratio` times as large.
-    fn rescale(&self, slot: &mut Self::Slot, ratio: f32);
+    fn rescale(&self, slot: &mut Numbers<f32>, ratio: f32);
 
-    fn numbers(slot: &Self::Slot) -> [f32; 3];
+    /// Works out the numbers that are not saved.
+    fn complete(&self, _: &mut Numbers<f32>) {}
+}
 
-    fn restore(&self, numbers: [f32; 3]) -> Self::Slot;
+/// The numbers of a slot, or of sixteen slots.
+pub(crate) type Numbers<F> = [F; 4];
 
-    fn save(slots: &[Self::Slot], state: &mut LearnerState) {
-        for (k, name) in Self::NAMES.iter().enumerate() {
-            let numbers = slots.iter().map(|slot| Self::numbers(slot)[k]).collect();
-            state.push(name, TensorData::F32(numbers));
-        }
-    }
+/// How an event changes a slot.
+pub(crate) trait Step: Copy {
+    /// Takes the event in and returns the rate of the coordinate.
+    fn prepare<F: Number>(&self, slot: &mut Numbers<F>, x: F) -> F;
 
-    fn load(&self, state: &LearnerState, count: usize) -> Result<Vec<Self::Slot>, StateError> {
-        let mut columns = Vec::with_capacity(Self::NAMES.len());
-        for &name in Self::NAMES {
-            columns.push(state.f32(name, count)?);
-        }
-        Ok((0..count)
-            .map(|i| {
-                let mut numbers = [0.0; 3];
-                for (number, column) in numbers.iter_mut().zip(&columns) {
-                    *number = column[i];
-                }
-                self.restore(numbers)
-            })
-            .collect())
-    }
+    /// Moves the weight; `push` is the (effective) importance times the gradient.
+    fn step<F: Number>(&self, slot: &mut Numbers<F>, x: F, rate: F, push: F);
 }

@@ -1,9 +1,12 @@
 //! A learner with one weight a position.
 
 use crate::{
-    kernel::{self, Checked},
+    kernel::{
+        self, Checked,
+        single::{Seen, Stored},
+    },
     row::CheckedRow,
-    rules::{Event, Rule},
+    rules::{Event, Numbers, Rule, Step},
     state::{LearnerState, StateError, TensorData},
 };
 
@@ -12,18 +15,27 @@ use crate::{
 pub(crate) struct Single<R: Rule> {
     rule: R,
     slots: Vec<R::Slot>,
-    bias: R::Slot,
-    /// Rates of the row that is being learned.
+    bias: Numbers<f32>,
+    /// Slots of the row that is being learned.
+    seen: Seen,
+    /// Its rates, where they are needed before the steps.
     rates: Vec<f32>,
     kernel: Checked,
 }
 
+fn weight<S: Stored>(slot: &S) -> f32 {
+    slot.numbers()[0]
+}
+
 impl<R: Rule> Single<R> {
     pub(crate) fn new(rule: R, dimension: usize) -> Self {
+        let mut bias = Numbers::default();
+        rule.complete(&mut bias);
         Self {
             rule,
             slots: vec![R::Slot::default(); dimension],
-            bias: R::Slot::default(),
+            bias,
+            seen: Seen::new(),
             rates: Vec::new(),
             kernel: Checked::best(),
         }
@@ -37,9 +49,16 @@ impl<R: Rule> Single<R> {
         self.slots.resize(dimension, R::Slot::default());
     }
 
+    /// Returns the margin of a row.
     pub(crate) fn margin(&self, row: &CheckedRow<'_>) -> f64 {
-        let sum = kernel::dot(&self.slots, R::weight, row.ordered());
-        sum.unwrap_or_default() + f64::from(R::weight(&self.bias))
+        kernel::single::margin(&self.slots, row.ordered()) + f64::from(self.bias[0])
+    }
+
+    /// Returns the margin of a row and keeps what learning from it needs.
+    pub(crate) fn observe(&mut self, row: &CheckedRow<'_>) -> f64 {
+        let Self { slots, seen, .. } = self;
+        let sum = kernel::single::observe(self.kernel, slots, row.ordered(), seen);
+        sum + f64::from(self.bias[0])
     }
 
     pub(crate) fn prefetch(&self, positions: &[u32]) {
@@ -50,58 +69,77 @@ impl<R: Rule> Single<R> {
         }
     }
 
-    /// Learns a row whose margin is known.
-    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
+    /// Learns a row that has just been observed with the margin `margin`.
     pub(crate) fn learn(&mut self, row: &CheckedRow<'_>, margin: f64, label: bool, event: Event) {
+        let step = self.rule.step_of(event);
+        if R::INVARIANT && event.importance > 1.0 {
+            self.learn_important(row, margin, label, event.importance, &step);
+            return;
+        }
+        let push = event.importance * event.gradient;
+        let rate = step.prepare(&mut self.bias, 1.0);
+        step.step(&mut self.bias, 1.0, rate, push);
+        let Self { slots, seen, .. } = self;
+        kernel::single::learn(self.kernel, &step, slots, row.ordered(), seen, push);
+    }
+
+    /// Learns with steps that follow the gradient flow, so that they do not overshoot: their common
+    /// factor needs all rates first.
+    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
+    fn learn_important(
+        &mut self,
+        row: &CheckedRow<'_>,
+        margin: f64,
+        label: bool,
+        importance: f32,
+        step: &R::Step,
+    ) {
         let Self {
-            rule,
-            slots,
-            bias,
-            rates,
-            kernel,
+            slots, bias, rates, ..
         } = self;
         let entries = row.positions().iter().zip(row.values());
-        if R::INVARIANT && event.importance > 1.0 {
-            rates.clear();
-            let rate = rule.prepare(bias, 1.0, event);
-            let mut reach = f64::from(rate);
+        rates.clear();
+        let bias_rate = step.prepare(bias, 1.0);
+        let mut reach = f64::from(bias_rate);
+        for (&position, &x) in entries.clone() {
+            let slot = &mut slots[position as usize];
+            let mut numbers = slot.numbers();
+            let rate = step.prepare(&mut numbers, x);
+            *slot = R::Slot::of(numbers);
+            reach += f64::from(rate) * (f64::from(x) * f64::from(x));
             rates.push(rate);
-            for (&position, &x) in entries.clone() {
-                let rate = rule.prepare(&mut slots[position as usize], x, event);
-                reach += f64::from(rate) * (f64::from(x) * f64::from(x));
-                rates.push(rate);
-            }
-            let push = invariant_push(margin, label, f64::from(event.importance), reach) as f32;
-            rule.step(bias, 1.0, rates[0], push);
-            for ((&position, &x), &rate) in entries.zip(&rates[1..]) {
-                rule.step(&mut slots[position as usize], x, rate, push);
-            }
-        } else {
-            let push = event.importance * event.gradient;
-            let rate = rule.prepare(bias, 1.0, event);
-            rule.step(bias, 1.0, rate, push);
-            kernel::single::learn(*kernel, rule, slots, row.positions(), row.values(), event);
+        }
+        let push = invariant_push(margin, label, f64::from(importance), reach) as f32;
+        step.step(bias, 1.0, bias_rate, push);
+        for ((&position, &x), &rate) in entries.zip(&*rates) {
+            let slot = &mut slots[position as usize];
+            let mut numbers = slot.numbers();
+            step.step(&mut numbers, x, rate, push);
+            *slot = R::Slot::of(numbers);
         }
     }
 
     pub(crate) fn weights(&self) -> (Vec<f32>, f64) {
-        (
-            self.slots.iter().map(R::weight).collect(),
-            f64::from(R::weight(&self.bias)),
-        )
+        let weights = self.slots.iter().map(weight).collect();
+        (weights, f64::from(self.bias[0]))
     }
 
     pub(crate) fn rescale(&mut self, ratios: &[f32]) {
         for (slot, &ratio) in self.slots.iter_mut().zip(ratios) {
-            self.rule.rescale(slot, ratio);
+            let mut numbers = slot.numbers();
+            self.rule.rescale(&mut numbers, ratio);
+            *slot = R::Slot::of(numbers);
         }
     }
 
     /// Multiplies all sums by `factor`: new units for decayed sums.
     pub(crate) fn reweigh(&mut self, factor: f32) {
-        for slot in self.slots.iter_mut().chain([&mut self.bias]) {
-            self.rule.reweigh(slot, factor);
+        for slot in &mut self.slots {
+            let mut numbers = slot.numbers();
+            self.rule.reweigh(&mut numbers, factor);
+            *slot = R::Slot::of(numbers);
         }
+        self.rule.reweigh(&mut self.bias, factor);
     }
 
     /// Returns what each present position adds to the margin.
@@ -109,7 +147,7 @@ impl<R: Rule> Single<R> {
         let entries = row.positions().iter().zip(row.values());
         entries
             .map(|(&position, &x)| {
-                let weight = R::weight(&self.slots[position as usize]);
+                let weight = weight(&self.slots[position as usize]);
                 (position, f64::from(weight) * f64::from(x))
             })
             .collect()
@@ -117,9 +155,12 @@ impl<R: Rule> Single<R> {
 
     /// Returns `Σ x² / (1 + I)` over the row, `I` the information at the position.
     pub(crate) fn variance(&self, row: &CheckedRow<'_>, evidence: f64) -> Option<f64> {
-        let mut sum = 1.0 / (1.0 + f64::from(R::information(&self.bias)?) * evidence);
+        if !R::CURVED {
+            return None;
+        }
+        let mut sum = 1.0 / (1.0 + f64::from(self.bias[1]) * evidence);
         for (&position, &x) in row.positions().iter().zip(row.values()) {
-            let information = R::information(&self.slots[position as usize])?;
+            let information = self.slots[position as usize].numbers()[1];
             sum += f64::from(x) * f64::from(x) / (1.0 + f64::from(information) * evidence);
         }
         Some(sum)
@@ -134,8 +175,15 @@ impl<R: Rule> Single<R> {
     }
 
     pub(crate) fn save(&self, state: &mut LearnerState) {
-        R::save(&self.slots, state);
-        let bias = R::numbers(&self.bias)[..R::NAMES.len()].to_vec();
+        for (name, &place) in R::NAMES.iter().zip(R::PLACES) {
+            let numbers = self
+                .slots
+                .iter()
+                .map(|slot| slot.numbers()[place])
+                .collect();
+            state.push(name, TensorData::F32(numbers));
+        }
+        let bias = R::PLACES.iter().map(|&place| self.bias[place]).collect();
         state.push("bias", TensorData::F32(bias));
     }
 
@@ -144,17 +192,25 @@ impl<R: Rule> Single<R> {
         dimension: usize,
         state: &LearnerState,
     ) -> Result<Self, StateError> {
-        let slots = rule.load(state, dimension)?;
-        let mut numbers = [0.0; 3];
-        numbers[..R::NAMES.len()].copy_from_slice(state.f32("bias", R::NAMES.len())?);
-        let bias = rule.restore(numbers);
-        Ok(Self {
-            rule,
-            slots,
-            bias,
-            rates: Vec::new(),
-            kernel: Checked::best(),
-        })
+        let mut columns = Vec::with_capacity(R::NAMES.len());
+        for &name in R::NAMES {
+            columns.push(state.f32(name, dimension)?);
+        }
+        let bias = state.f32("bias", R::NAMES.len())?;
+        let mut single = Self::new(rule, dimension);
+        for (i, slot) in single.slots.iter_mut().enumerate() {
+            let mut numbers = Numbers::default();
+            for (&place, column) in R::PLACES.iter().zip(&columns) {
+                numbers[place] = column[i];
+            }
+            single.rule.complete(&mut numbers);
+            *slot = R::Slot::of(numbers);
+        }
+        for (&place, &number) in R::PLACES.iter().zip(bias) {
+            single.bias[place] = number;
+        }
+        single.rule.complete(&mut single.bias);
+        Ok(single)
     }
 }
 

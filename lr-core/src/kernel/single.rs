@@ -1,74 +1,241 @@
-//! The step of a learner with one weight a position, sixteen features at a time.
+//! Margin and step of a learner with one weight a position, sixteen features at a time.
+//!
+//! The arithmetic is that of the rules, written once. With AVX-512 the slots of a row are brought
+//! into registers once, to be summed and then stepped.
 
-use super::Checked;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 #[cfg(target_arch = "x86_64")]
 use super::Kernel;
-use crate::rules::{Event, Rule};
+use super::{Checked, bank::Lanes};
+use crate::{
+    row::Ordered,
+    rules::{Numbers, Step},
+};
 
 const BLOCK: usize = 16;
 
-/// Takes the event into every slot of a row and steps it.
-pub(crate) fn learn<R: Rule>(
+/// How a slot lies in memory.
+pub(crate) trait Stored: Copy + Default {
+    /// How many numbers it has.
+    const WIDTH: usize;
+
+    fn numbers(&self) -> Numbers<f32>;
+
+    fn of(numbers: Numbers<f32>) -> Self;
+
+    /// Loads the slots of sixteen positions, one register for each of their numbers.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has AVX-512, and every position is that of a slot.
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code)]
+    unsafe fn fetch(
+        slots: *const Self,
+        positions: impl super::avx512::Positions,
+    ) -> avx512::Columns;
+
+    /// Stores the first slots of sixteen, one at each position.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has AVX-512, and every position is that of a slot.
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code)]
+    unsafe fn store(slots: *mut Self, positions: &[u32], columns: avx512::Columns);
+}
+
+/// A slot of one number.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(transparent)]
+pub(crate) struct One(f32);
+
+/// A slot of two numbers.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(8))]
+pub(crate) struct Two([f32; 2]);
+
+/// A slot of four numbers.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(16))]
+pub(crate) struct Four([f32; 4]);
+
+/// Implements what only AVX-512 needs.
+macro_rules! by_registers {
+    ($fetch:ident, $store:ident) => {
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        #[inline(always)]
+        unsafe fn fetch(
+            slots: *const Self,
+            positions: impl super::avx512::Positions,
+        ) -> avx512::Columns {
+            // SAFETY: as required of the caller.
+            unsafe { avx512::$fetch(slots, positions) }
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        #[inline(always)]
+        unsafe fn store(slots: *mut Self, positions: &[u32], columns: avx512::Columns) {
+            // SAFETY: as required of the caller.
+            unsafe { avx512::$store(slots, positions, columns) }
+        }
+    };
+}
+
+impl Stored for One {
+    const WIDTH: usize = 1;
+
+    #[inline(always)]
+    fn numbers(&self) -> Numbers<f32> {
+        [self.0, 0.0, 0.0, 0.0]
+    }
+
+    #[inline(always)]
+    fn of([weight, ..]: Numbers<f32>) -> Self {
+        Self(weight)
+    }
+
+    by_registers!(fetch_one, store_one);
+}
+
+impl Stored for Two {
+    const WIDTH: usize = 2;
+
+    #[inline(always)]
+    fn numbers(&self) -> Numbers<f32> {
+        [self.0[0], self.0[1], 0.0, 0.0]
+    }
+
+    #[inline(always)]
+    fn of([a, b, ..]: Numbers<f32>) -> Self {
+        Self([a, b])
+    }
+
+    by_registers!(fetch_two, store_two);
+}
+
+impl Stored for Four {
+    const WIDTH: usize = 4;
+
+    #[inline(always)]
+    fn numbers(&self) -> Numbers<f32> {
+        self.0
+    }
+
+    #[inline(always)]
+    fn of(numbers: Numbers<f32>) -> Self {
+        Self(numbers)
+    }
+
+    by_registers!(fetch_four, store_four);
+}
+
+/// Numbers of the slots of a row that has been looked at, in blocks of sixteen.
+pub(crate) type Seen = Vec<Numbers<Lanes>>;
+
+/// [`margin`], for a row that is then learned. A row that does not fit counts as empty.
+#[inline]
+pub(crate) fn observe<S: Stored>(
     kernel: Checked,
-    rule: &R,
-    slots: &mut [R::Slot],
-    positions: &[u32],
-    values: &[f32],
-    event: Event,
+    slots: &[S],
+    row: &Ordered<'_>,
+    seen: &mut Seen,
+) -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if kernel.get() == Kernel::Avx512 && row.fits(slots.len()) {
+        let blocks = row.positions().len().div_ceil(BLOCK);
+        if seen.len() < blocks {
+            seen.resize(blocks, Numbers::default());
+        }
+        #[allow(unsafe_code)]
+        // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
+        return unsafe { avx512::observe(slots, row, seen) };
+    }
+    margin(slots, row)
+}
+
+/// Takes the event into every slot of a row that has just been observed, and steps it.
+#[inline]
+pub(crate) fn learn<S: Stored, T: Step>(
+    kernel: Checked,
+    step: &T,
+    slots: &mut [S],
+    row: &Ordered<'_>,
+    seen: &Seen,
+    push: f32,
 ) {
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code)]
     match kernel.get() {
-        // SAFETY: a `Checked` kernel was found to be available on this CPU.
-        Kernel::Avx512 => unsafe { avx512(rule, slots, positions, values, event) },
+        Kernel::Avx512 if row.fits(slots.len()) => {
+            // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
+            return unsafe { avx512::learn(step, slots, row, seen, push) };
+        }
         // SAFETY: as above.
-        Kernel::Avx2 => unsafe { avx2(rule, slots, positions, values, event) },
-        Kernel::Plain => body(rule, slots, positions, values, event),
+        Kernel::Avx2 => return unsafe { avx2(step, slots, row, push) },
+        _ => {}
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        let _ = kernel;
-        body(rule, slots, positions, values, event);
-    }
+    let _ = (kernel, seen);
+    body(step, slots, row, push);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn avx2<R: Rule>(rule: &R, slots: &mut [R::Slot], positions: &[u32], values: &[f32], event: Event) {
-    body(rule, slots, positions, values, event);
+fn avx2<S: Stored, T: Step>(step: &T, slots: &mut [S], row: &Ordered<'_>, push: f32) {
+    body(step, slots, row, push);
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-fn avx512<R: Rule>(
-    rule: &R,
-    slots: &mut [R::Slot],
-    positions: &[u32],
-    values: &[f32],
-    event: Event,
-) {
-    body(rule, slots, positions, values, event);
+/// Returns `Σ w·x` over the row.
+///
+/// Entry `j` is added to lane `j mod 16` in `f32`, and the lanes are added pairwise in `f64`.
+pub(crate) fn margin<S: Stored>(slots: &[S], row: &Ordered<'_>) -> f64 {
+    let mut sums = [0.0_f32; BLOCK];
+    let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
+    let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
+    for (positions, values) in blocks.iter().zip(value_blocks) {
+        for lane in 0..BLOCK {
+            sums[lane] += slots[positions[lane] as usize].numbers()[0] * values[lane];
+        }
+    }
+    for ((sum, &position), &value) in sums.iter_mut().zip(rest).zip(rest_values) {
+        *sum += slots[position as usize].numbers()[0] * value;
+    }
+    let mut lanes = [0.0_f64; BLOCK / 2];
+    for (k, lane) in lanes.iter_mut().enumerate() {
+        *lane = f64::from(sums[k]) + f64::from(sums[k + BLOCK / 2]);
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 /// Positions strictly increase, so the slots of a block are distinct and may be stepped together.
 #[inline(always)]
-fn body<R: Rule>(rule: &R, slots: &mut [R::Slot], positions: &[u32], values: &[f32], event: Event) {
-    let push = event.importance * event.gradient;
-    let mut block = [R::Slot::default(); BLOCK];
+fn body<S: Stored, T: Step>(step: &T, slots: &mut [S], row: &Ordered<'_>, push: f32) {
+    let mut columns: [[f32; BLOCK]; 4] = [[0.0; BLOCK]; 4];
     let mut x = [0.0_f32; BLOCK];
-    for (positions, values) in positions.chunks(BLOCK).zip(values.chunks(BLOCK)) {
-        let features = positions.len().min(values.len()).min(BLOCK);
-        for j in 0..features {
-            block[j] = slots[positions[j] as usize];
-            x[j] = values[j];
+    let blocks = row.positions().chunks(BLOCK);
+    for (positions, values) in blocks.zip(row.values().chunks(BLOCK)) {
+        for (j, (&position, &value)) in positions.iter().zip(values).enumerate() {
+            for (column, number) in columns.iter_mut().zip(slots[position as usize].numbers()) {
+                column[j % BLOCK] = number;
+            }
+            x[j % BLOCK] = value;
         }
         // All sixteen, so that the loop has a fixed length; what is left over is not written back.
         for j in 0..BLOCK {
-            let rate = rule.prepare(&mut block[j], x[j], event);
-            rule.step(&mut block[j], x[j], rate, push);
+            let mut slot = columns.each_ref().map(|column| column[j]);
+            let rate = step.prepare(&mut slot, x[j]);
+            step.step(&mut slot, x[j], rate, push);
+            for (column, number) in columns.iter_mut().zip(slot) {
+                column[j] = number;
+            }
         }
-        for j in 0..features {
-            slots[positions[j] as usize] = block[j];
+        for (j, &position) in positions.iter().enumerate() {
+            slots[position as usize] = S::of(columns.each_ref().map(|column| column[j % BLOCK]));
         }
     }
 }

@@ -1,7 +1,10 @@
 //! AdaGrad.
 
-use super::{Event, Rule};
-use crate::config::AdaGradConfig;
+use super::{Event, Numbers, Rule, Step};
+use crate::{
+    config::AdaGradConfig,
+    kernel::{Number, single::Two},
+};
 
 /// AdaGrad, Duchi, Hazan & Singer (2011), diagonal:
 ///
@@ -12,13 +15,6 @@ use crate::config::AdaGradConfig;
 pub(crate) struct AdaGrad {
     learning_rate: f32,
     beta: f32,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C, align(8))]
-pub(crate) struct AdaGradSlot {
-    weight: f32,
-    n: f32,
 }
 
 #[expect(
@@ -34,45 +30,54 @@ impl From<&AdaGradConfig> for AdaGrad {
     }
 }
 
+/// A slot is `w` and `n`.
 impl Rule for AdaGrad {
-    type Slot = AdaGradSlot;
+    type Slot = Two;
+    type Step = AdaGradStep;
     const NAMES: &'static [&'static str] = &["weight", "n"];
+    const PLACES: &'static [usize] = &[0, 1];
     const INVARIANT: bool = true;
+    const CURVED: bool = true;
 
-    fn weight(slot: &AdaGradSlot) -> f32 {
-        slot.weight
+    fn step_of(&self, event: Event) -> AdaGradStep {
+        AdaGradStep {
+            rule: *self,
+            gradient: event.gradient,
+            gain: event.importance * event.decay.gain,
+            root: event.decay.root,
+        }
+    }
+
+    fn reweigh(&self, [_, n, ..]: &mut Numbers<f32>, factor: f32) {
+        *n *= factor;
+    }
+
+    fn rescale(&self, [weight, n, ..]: &mut Numbers<f32>, ratio: f32) {
+        *weight /= ratio;
+        *n *= ratio * ratio;
+    }
+}
+
+/// AdaGrad at one event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdaGradStep {
+    rule: AdaGrad,
+    gradient: f32,
+    gain: f32,
+    root: f32,
+}
+
+impl Step for AdaGradStep {
+    #[inline(always)]
+    fn prepare<F: Number>(&self, [_, n, ..]: &mut Numbers<F>, x: F) -> F {
+        let g = F::of(self.gradient) * x;
+        *n = *n + F::of(self.gain) * (g * g);
+        let spread = F::of(self.rule.beta) + n.root() * F::of(self.root);
+        F::of(self.rule.learning_rate) / spread
     }
 
     #[inline(always)]
-    fn prepare(&self, slot: &mut AdaGradSlot, x: f32, event: Event) -> f32 {
-        let g = event.gradient * x;
-        slot.n += (event.importance * event.decay.gain) * (g * g);
-        self.learning_rate / (self.beta + slot.n.sqrt() * event.decay.root)
-    }
-
-    #[inline(always)]
-    fn step(&self, slot: &mut AdaGradSlot, x: f32, rate: f32, push: f32) {
-        slot.weight -= rate * (push * x);
-    }
-
-    fn reweigh(&self, slot: &mut AdaGradSlot, factor: f32) {
-        slot.n *= factor;
-    }
-
-    fn information(slot: &AdaGradSlot) -> Option<f32> {
-        Some(slot.n)
-    }
-
-    fn rescale(&self, slot: &mut AdaGradSlot, ratio: f32) {
-        slot.weight /= ratio;
-        slot.n *= ratio * ratio;
-    }
-
-    fn numbers(slot: &AdaGradSlot) -> [f32; 3] {
-        [slot.weight, slot.n, 0.0]
-    }
-
-    fn restore(&self, [weight, n, _]: [f32; 3]) -> AdaGradSlot {
-        AdaGradSlot { weight, n }
+    fn step<F: Number>(&self, [weight, ..]: &mut Numbers<F>, x: F, rate: F, push: F) {
+        *weight = *weight - rate * (push * x);
     }
 }

@@ -1,7 +1,10 @@
 //! FTRL-Proximal.
 
-use super::{Event, Rule};
-use crate::config::FtrlConfig;
+use super::{Event, Numbers, Rule, Step};
+use crate::{
+    config::FtrlConfig,
+    kernel::{Number, single::Four},
+};
 
 /// FTRL-Proximal, H. B. McMahan et al. (2013), algorithm 1:
 ///
@@ -24,16 +27,6 @@ pub(crate) struct Ftrl {
     l2: f32,
 }
 
-/// `z`, `n`, `w` and `√n`: 16 bytes, so that no slot straddles two cache lines.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C, align(16))]
-pub(crate) struct FtrlSlot {
-    z: f32,
-    n: f32,
-    weight: f32,
-    root: f32,
-}
-
 #[expect(
     clippy::cast_possible_truncation,
     reason = "settings are rounded to f32 once"
@@ -49,88 +42,89 @@ impl From<&FtrlConfig> for Ftrl {
     }
 }
 
-impl Ftrl {
-    /// The weight that belongs to `z` and `root = √n`. Selections and not branches, so that the
-    /// compiler may compute sixteen at once.
-    #[inline(always)]
-    fn weight_of(&self, z: f32, root: f32) -> f32 {
-        let above = if z > self.l1 { self.l1 - z } else { 0.0 };
-        let shrunk = if z < -self.l1 { -self.l1 - z } else { above };
-        let curvature = (self.beta + root) * self.inverse_alpha + self.l2;
-        // Without β and λ₂ an untouched coordinate has no curvature: 0 / 0.
-        let curvature = if curvature > f32::MIN_POSITIVE {
-            curvature
-        } else {
-            f32::MIN_POSITIVE
-        };
-        shrunk / curvature
-    }
-}
-
+/// A slot is `w`, `n`, `z` and `√n`: 16 bytes, so that none straddles two cache lines.
 impl Rule for Ftrl {
-    type Slot = FtrlSlot;
+    type Slot = Four;
+    type Step = FtrlStep;
     const NAMES: &'static [&'static str] = &["z", "n", "weight"];
+    const PLACES: &'static [usize] = &[2, 1, 0];
     const INVARIANT: bool = false;
+    const CURVED: bool = true;
 
-    fn weight(slot: &FtrlSlot) -> f32 {
-        slot.weight
+    fn step_of(&self, event: Event) -> FtrlStep {
+        let evidence = event.decay.evidence;
+        FtrlStep {
+            rule: *self,
+            evidence,
+            scale: evidence.sqrt(),
+            gain: 1.0 / evidence,
+        }
     }
 
-    #[inline(always)]
-    fn prepare(&self, _: &mut FtrlSlot, _: f32, event: Event) -> f32 {
-        event.decay.evidence
+    fn reweigh(&self, [_, n, z, root]: &mut Numbers<f32>, factor: f32) {
+        *z *= factor;
+        *n *= factor;
+        *root = n.sqrt();
     }
 
-    #[inline(always)]
-    fn step(&self, slot: &mut FtrlSlot, x: f32, evidence: f32, push: f32) {
-        // In units in which this event counts 1: z e, n e and √n √e.
-        let (scale, gain) = (evidence.sqrt(), 1.0 / evidence);
-        let g = push * x;
-        let n = slot.n + gain * (g * g);
-        let root = n.sqrt();
-        let sigma = ((root - slot.root) * scale) * self.inverse_alpha;
-        slot.z += gain * (g - sigma * slot.weight);
-        slot.n = n;
-        slot.root = root;
-        slot.weight = self.weight_of(slot.z * evidence, root * scale);
-    }
-
-    fn reweigh(&self, slot: &mut FtrlSlot, factor: f32) {
-        slot.z *= factor;
-        slot.n *= factor;
-        slot.root = slot.n.sqrt();
-    }
-
-    fn information(slot: &FtrlSlot) -> Option<f32> {
-        Some(slot.n)
-    }
-
-    fn rescale(&self, slot: &mut FtrlSlot, ratio: f32) {
+    fn rescale(&self, slot: &mut Numbers<f32>, ratio: f32) {
         // w' = w / ratio and n' = n · ratio²; z' is what gives that w'.
-        let weight = slot.weight / ratio;
-        let n = slot.n * ratio * ratio;
+        let [old, n, z, _] = *slot;
+        let weight = old / ratio;
+        let n = n * ratio * ratio;
         let root = n.sqrt();
         let curvature = (self.beta + root) * self.inverse_alpha + self.l2;
-        slot.z = if weight == 0.0 {
-            slot.z.clamp(-self.l1, self.l1)
+        let z = if weight == 0.0 {
+            z.clamp(-self.l1, self.l1)
         } else {
             -(weight * curvature) - self.l1.copysign(weight)
         };
-        slot.n = n;
-        slot.root = root;
-        slot.weight = weight;
+        *slot = [weight, n, z, root];
     }
 
-    fn numbers(slot: &FtrlSlot) -> [f32; 3] {
-        [slot.z, slot.n, slot.weight]
+    fn complete(&self, [_, n, _, root]: &mut Numbers<f32>) {
+        *root = n.sqrt();
+    }
+}
+
+/// FTRL at one event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FtrlStep {
+    rule: Ftrl,
+    evidence: f32,
+    /// Root of the evidence, and its inverse: in units in which this event counts 1, the sums are
+    /// `z e`, `n e` and `√n √e`.
+    scale: f32,
+    gain: f32,
+}
+
+impl Step for FtrlStep {
+    #[inline(always)]
+    fn prepare<F: Number>(&self, _: &mut Numbers<F>, _: F) -> F {
+        F::of(self.evidence)
     }
 
-    fn restore(&self, [z, n, weight]: [f32; 3]) -> FtrlSlot {
-        FtrlSlot {
-            z,
-            n,
-            weight,
-            root: n.sqrt(),
-        }
+    #[inline(always)]
+    fn step<F: Number>(&self, slot: &mut Numbers<F>, x: F, evidence: F, push: F) {
+        let (scale, gain) = (F::of(self.scale), F::of(self.gain));
+        let inverse_alpha = F::of(self.rule.inverse_alpha);
+        let [weight, n, z, root] = *slot;
+        let g = push * x;
+        let new_n = n + gain * (g * g);
+        let new_root = new_n.root();
+        let sigma = ((new_root - root) * scale) * inverse_alpha;
+        let new_z = z + gain * (g - sigma * weight);
+        // The weight that belongs to z and √n.
+        let (aged_z, aged_root) = (new_z * evidence, new_root * scale);
+        let (l1, zero) = (F::of(self.rule.l1), F::of(0.0));
+        let above = aged_z.above(l1, l1 - aged_z, zero);
+        let minus_l1 = F::of(-self.rule.l1);
+        let shrunk = minus_l1.above(aged_z, minus_l1 - aged_z, above);
+        let beta = F::of(self.rule.beta);
+        let curvature = (beta + aged_root) * inverse_alpha + F::of(self.rule.l2);
+        // Without β and λ₂ an untouched coordinate has no curvature: 0 / 0.
+        let least = F::of(f32::MIN_POSITIVE);
+        let curvature = curvature.above(least, curvature, least);
+        *slot = [shrunk / curvature, new_n, new_z, new_root];
     }
 }

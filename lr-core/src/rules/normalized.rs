@@ -1,7 +1,10 @@
 //! Normalized adaptive gradients.
 
-use super::{Event, Rule};
-use crate::config::NormalizedConfig;
+use super::{Event, Numbers, Rule, Step};
+use crate::{
+    config::NormalizedConfig,
+    kernel::{Number, single::Four},
+};
 
 /// Normalized adaptive gradient, Ross, Mineiro & Langford (2013), algorithm 2:
 ///
@@ -19,14 +22,6 @@ pub(crate) struct Normalized {
     learning_rate: f32,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C, align(16))]
-pub(crate) struct NormalizedSlot {
-    weight: f32,
-    n: f32,
-    scale: f32,
-}
-
 #[expect(
     clippy::cast_possible_truncation,
     reason = "settings are rounded to f32 once"
@@ -39,56 +34,59 @@ impl From<&NormalizedConfig> for Normalized {
     }
 }
 
+/// A slot is `w`, `n` and `s`.
 impl Rule for Normalized {
-    type Slot = NormalizedSlot;
+    type Slot = Four;
+    type Step = NormalizedStep;
     const NAMES: &'static [&'static str] = &["weight", "n", "scale"];
+    const PLACES: &'static [usize] = &[0, 1, 2];
     const INVARIANT: bool = true;
+    const CURVED: bool = true;
 
-    fn weight(slot: &NormalizedSlot) -> f32 {
-        slot.weight
-    }
-
-    #[inline(always)]
-    fn prepare(&self, slot: &mut NormalizedSlot, x: f32, event: Event) -> f32 {
-        let size = x.abs();
-        if size > slot.scale {
-            slot.weight *= slot.scale / size;
-            slot.scale = size;
-        }
-        let g = event.gradient * x;
-        slot.n += (event.importance * event.decay.gain) * (g * g);
-        let denominator = slot.scale * (slot.n.sqrt() * event.decay.root);
-        if denominator > 0.0 {
-            self.learning_rate / denominator
-        } else {
-            0.0
+    fn step_of(&self, event: Event) -> NormalizedStep {
+        NormalizedStep {
+            learning_rate: self.learning_rate,
+            gradient: event.gradient,
+            gain: event.importance * event.decay.gain,
+            root: event.decay.root,
         }
     }
 
+    fn reweigh(&self, [_, n, ..]: &mut Numbers<f32>, factor: f32) {
+        *n *= factor;
+    }
+
+    fn rescale(&self, [weight, n, scale, _]: &mut Numbers<f32>, ratio: f32) {
+        *weight /= ratio;
+        *n *= ratio * ratio;
+        *scale *= ratio;
+    }
+}
+
+/// The rule at one event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NormalizedStep {
+    learning_rate: f32,
+    gradient: f32,
+    gain: f32,
+    root: f32,
+}
+
+impl Step for NormalizedStep {
     #[inline(always)]
-    fn step(&self, slot: &mut NormalizedSlot, x: f32, rate: f32, push: f32) {
-        slot.weight -= rate * (push * x);
+    fn prepare<F: Number>(&self, [weight, n, scale, _]: &mut Numbers<F>, x: F) -> F {
+        let zero = F::of(0.0);
+        let size = x.above(zero, x, zero - x);
+        *weight = size.above(*scale, *weight * (*scale / size), *weight);
+        *scale = size.above(*scale, size, *scale);
+        let g = F::of(self.gradient) * x;
+        *n = *n + F::of(self.gain) * (g * g);
+        let spread = *scale * (n.root() * F::of(self.root));
+        spread.above(zero, F::of(self.learning_rate) / spread, zero)
     }
 
-    fn reweigh(&self, slot: &mut NormalizedSlot, factor: f32) {
-        slot.n *= factor;
-    }
-
-    fn information(slot: &NormalizedSlot) -> Option<f32> {
-        Some(slot.n)
-    }
-
-    fn rescale(&self, slot: &mut NormalizedSlot, ratio: f32) {
-        slot.weight /= ratio;
-        slot.n *= ratio * ratio;
-        slot.scale *= ratio;
-    }
-
-    fn numbers(slot: &NormalizedSlot) -> [f32; 3] {
-        [slot.weight, slot.n, slot.scale]
-    }
-
-    fn restore(&self, [weight, n, scale]: [f32; 3]) -> NormalizedSlot {
-        NormalizedSlot { weight, n, scale }
+    #[inline(always)]
+    fn step<F: Number>(&self, [weight, ..]: &mut Numbers<F>, x: F, rate: F, push: F) {
+        *weight = *weight - rate * (push * x);
     }
 }

@@ -1,7 +1,10 @@
 //! Stochastic gradient descent.
 
-use super::{Event, Rule};
-use crate::config::{Schedule, SgdConfig};
+use super::{Event, Numbers, Rule, Step};
+use crate::{
+    config::{Schedule, SgdConfig},
+    kernel::{Number, single::One},
+};
 
 /// Stochastic gradient descent, Bottou (2010):
 ///
@@ -13,11 +16,6 @@ pub(crate) struct Sgd {
     learning_rate: f64,
     exponent: f64,
     l2: f32,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SgdSlot {
-    weight: f32,
 }
 
 #[expect(
@@ -53,45 +51,49 @@ impl Sgd {
     }
 }
 
+/// A slot is `w`.
 impl Rule for Sgd {
-    type Slot = SgdSlot;
+    type Slot = One;
+    type Step = SgdStep;
     const NAMES: &'static [&'static str] = &["weight"];
+    const PLACES: &'static [usize] = &[0];
     const INVARIANT: bool = true;
+    const CURVED: bool = false;
 
-    fn weight(slot: &SgdSlot) -> f32 {
-        slot.weight
-    }
-
-    #[inline(always)]
-    fn prepare(&self, slot: &mut SgdSlot, _: f32, event: Event) -> f32 {
+    fn step_of(&self, event: Event) -> SgdStep {
         let rate = self.rate(event.before);
-        if self.l2 > 0.0 {
-            // Backward Euler, so that a large rate shrinks the weight to 0 and not past it.
-            slot.weight /= 1.0 + rate * event.importance * self.l2;
+        SgdStep {
+            rate,
+            shrinkage: 1.0 + rate * event.importance * self.l2,
         }
-        rate
+    }
+
+    fn reweigh(&self, _: &mut Numbers<f32>, _: f32) {}
+
+    fn rescale(&self, [weight, ..]: &mut Numbers<f32>, ratio: f32) {
+        *weight /= ratio;
+    }
+}
+
+/// SGD at one event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SgdStep {
+    rate: f32,
+    shrinkage: f32,
+}
+
+impl Step for SgdStep {
+    #[inline(always)]
+    fn prepare<F: Number>(&self, [weight, ..]: &mut Numbers<F>, _: F) -> F {
+        if self.shrinkage > 1.0 {
+            // Backward Euler, so that a large rate shrinks the weight to 0 and not past it.
+            *weight = *weight / F::of(self.shrinkage);
+        }
+        F::of(self.rate)
     }
 
     #[inline(always)]
-    fn step(&self, slot: &mut SgdSlot, x: f32, rate: f32, push: f32) {
-        slot.weight -= rate * (push * x);
-    }
-
-    fn reweigh(&self, _: &mut SgdSlot, _: f32) {}
-
-    fn information(_: &SgdSlot) -> Option<f32> {
-        None
-    }
-
-    fn rescale(&self, slot: &mut SgdSlot, ratio: f32) {
-        slot.weight /= ratio;
-    }
-
-    fn numbers(slot: &SgdSlot) -> [f32; 3] {
-        [slot.weight, 0.0, 0.0]
-    }
-
-    fn restore(&self, [weight, _, _]: [f32; 3]) -> SgdSlot {
-        SgdSlot { weight }
+    fn step<F: Number>(&self, [weight, ..]: &mut Numbers<F>, x: F, rate: F, push: F) {
+        *weight = *weight - rate * (push * x);
     }
 }

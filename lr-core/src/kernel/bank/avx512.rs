@@ -6,91 +6,25 @@
 //! once, whole.
 
 use std::arch::x86_64::{
-    __m128, __m512, _CMP_GT_OQ, _CMP_NLT_UQ, _mm_load_ps, _mm512_add_epi32, _mm512_add_ps,
-    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps128_ps512, _mm512_castps512_ps256,
-    _mm512_cmp_ps_mask, _mm512_cvtps_pd, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_insertf32x4,
-    _mm512_load_epi32, _mm512_load_ps, _mm512_mask_loadu_epi32, _mm512_mask_mov_ps,
-    _mm512_mask_permutexvar_ps, _mm512_mask_shuffle_f32x4, _mm512_maskz_loadu_ps,
-    _mm512_maskz_mul_ps, _mm512_maskz_permutex2var_ps, _mm512_min_ps, _mm512_mul_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps, _mm512_store_epi32,
-    _mm512_store_ps, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
-    _mm512_unpacklo_ps,
+    __m512, _CMP_GT_OQ, _CMP_NLT_UQ, _mm512_add_epi32, _mm512_add_ps, _mm512_castps512_ps256,
+    _mm512_cmp_ps_mask, _mm512_cvtps_pd, _mm512_div_ps, _mm512_extractf32x8_ps, _mm512_load_epi32,
+    _mm512_load_ps, _mm512_mask_mov_ps, _mm512_mask_permutexvar_ps, _mm512_mask_shuffle_f32x4,
+    _mm512_maskz_loadu_ps, _mm512_maskz_mul_ps, _mm512_maskz_permutex2var_ps, _mm512_min_ps,
+    _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps,
+    _mm512_store_ps, _mm512_sub_ps,
 };
 
 use super::{
     super::{
-        Stack, first,
+        Stack,
+        avx512::{Padded, Positions, fours, turn},
+        first,
         stack::avx512::{self as matrix, Pair},
     },
     BLOCK, LINE, Lanes, Lesson, Line, Look, N, Plan, SHRINK, TERMS, ZERO,
     plain::{self, Update},
 };
 use crate::row::Ordered;
-
-/// Up to sixteen positions.
-trait Positions: Copy {
-    /// Position `j`, or another one of the block where there is none.
-    fn at(self, j: usize) -> usize;
-}
-
-impl Positions for &[u32; BLOCK] {
-    #[inline(always)]
-    fn at(self, j: usize) -> usize {
-        self[j] as usize
-    }
-}
-
-/// Positions with the first one in the place of those that are missing.
-#[repr(C, align(64))]
-struct Padded([u32; BLOCK]);
-
-impl Padded {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-    fn new(positions: &[u32]) -> Self {
-        let mut padded = Self([0; BLOCK]);
-        let first_position = positions.first().copied().unwrap_or_default();
-        let rest = _mm512_set1_epi32(first_position.cast_signed());
-        #[allow(unsafe_code)]
-        // SAFETY: the mask has as many bits as there are positions, up to sixteen.
-        unsafe {
-            let start = positions.as_ptr().cast();
-            let all = _mm512_mask_loadu_epi32(rest, first(positions.len()), start);
-            _mm512_store_epi32(padded.0.as_mut_ptr().cast(), all);
-        }
-        padded
-    }
-}
-
-impl Positions for &Padded {
-    #[inline(always)]
-    fn at(self, j: usize) -> usize {
-        let position: &u32 = &self.0[j];
-        #[allow(unsafe_code)]
-        // SAFETY: a live reference. Volatile because the compiler would otherwise take the positions
-        // out of the register one by one, which costs more than loading them.
-        unsafe {
-            std::ptr::from_ref(position).read_volatile() as usize
-        }
-    }
-}
-
-/// Turns four lines of sixteen numbers, in groups of four: number `4 l + k` of line `m` becomes
-/// number `4 l + m` of line `k`. Turning twice changes nothing.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-fn turn([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
-    let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-    let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-    let (ab_low, ab_high) = (_mm512_castps_pd(ab_low), _mm512_castps_pd(ab_high));
-    let (cd_low, cd_high) = (_mm512_castps_pd(cd_low), _mm512_castps_pd(cd_high));
-    [
-        _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low)),
-        _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low)),
-        _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high)),
-        _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high)),
-    ]
-}
 
 /// Loads the sums of sixteen features, one register a sum.
 ///
@@ -101,18 +35,12 @@ fn turn([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
 unsafe fn sums(lines: *const Line, positions: impl Positions) -> [__m512; 4] {
-    let quad = |feature: usize| -> __m128 {
-        let position = positions.at(feature);
-        // SAFETY: the position is that of a line; numbers 12 to 15 of a line are aligned to 16.
-        unsafe { _mm_load_ps(lines.add(position).cast::<f32>().add(N)) }
-    };
-    let four = |first: usize| -> __m512 {
-        let quads = _mm512_castps128_ps512(quad(first));
-        let quads = _mm512_insertf32x4::<1>(quads, quad(first + 4));
-        let quads = _mm512_insertf32x4::<2>(quads, quad(first + 8));
-        _mm512_insertf32x4::<3>(quads, quad(first + 12))
-    };
-    turn([four(0), four(1), four(2), four(3)])
+    // SAFETY: the positions are those of lines; numbers 12 to 15 of a line are aligned to 16.
+    unsafe {
+        fours(positions, |position| {
+            lines.add(position).cast::<f32>().add(N).cast()
+        })
+    }
 }
 
 /// # Safety

@@ -1,0 +1,101 @@
+//! Moving small groups of numbers between scattered places in memory and AVX-512 registers.
+
+use std::arch::x86_64::{
+    __m128, __m512, _mm_load_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps128_ps512,
+    _mm512_insertf32x4, _mm512_mask_loadu_epi32, _mm512_set1_epi32, _mm512_store_epi32,
+    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+};
+
+use super::first;
+
+/// Numbers of a register.
+pub(super) const BLOCK: usize = 16;
+
+/// Up to sixteen positions.
+pub(crate) trait Positions: Copy {
+    /// Position `j`, or another one of the block where there is none.
+    fn at(self, j: usize) -> usize;
+}
+
+impl Positions for &[u32; BLOCK] {
+    #[inline(always)]
+    fn at(self, j: usize) -> usize {
+        self[j] as usize
+    }
+}
+
+/// Positions with the first one in the place of those that are missing.
+#[repr(C, align(64))]
+pub(super) struct Padded([u32; BLOCK]);
+
+impl Padded {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+    pub(super) fn new(positions: &[u32]) -> Self {
+        let mut padded = Self([0; BLOCK]);
+        let first_position = positions.first().copied().unwrap_or_default();
+        let rest = _mm512_set1_epi32(first_position.cast_signed());
+        #[allow(unsafe_code)]
+        // SAFETY: the mask has as many bits as there are positions, up to sixteen.
+        unsafe {
+            let start = positions.as_ptr().cast();
+            let all = _mm512_mask_loadu_epi32(rest, first(positions.len()), start);
+            _mm512_store_epi32(padded.0.as_mut_ptr().cast(), all);
+        }
+        padded
+    }
+}
+
+impl Positions for &Padded {
+    #[inline(always)]
+    fn at(self, j: usize) -> usize {
+        let position: &u32 = &self.0[j];
+        #[allow(unsafe_code)]
+        // SAFETY: a live reference. Volatile because the compiler would otherwise take the positions
+        // out of the register one by one, which costs more than loading them.
+        unsafe {
+            std::ptr::from_ref(position).read_volatile() as usize
+        }
+    }
+}
+
+/// Turns four lines of sixteen numbers, in groups of four: number `4 l + k` of line `m` becomes
+/// number `4 l + m` of line `k`. Turning twice changes nothing.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+pub(super) fn turn([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+    let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    let (ab_low, ab_high) = (_mm512_castps_pd(ab_low), _mm512_castps_pd(ab_high));
+    let (cd_low, cd_high) = (_mm512_castps_pd(cd_low), _mm512_castps_pd(cd_high));
+    [
+        _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low)),
+        _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low)),
+        _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high)),
+        _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high)),
+    ]
+}
+
+/// Loads four numbers of each of sixteen places, one register for the first ones, one for the
+/// second ones, and so on.
+///
+/// # Safety
+///
+/// `place` gives, for every position of the block, the address of four numbers, aligned to 16.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[allow(unsafe_code)]
+pub(super) unsafe fn fours(
+    positions: impl Positions,
+    place: impl Fn(usize) -> *const __m128,
+) -> [__m512; 4] {
+    // SAFETY: as required of the caller.
+    let four = |j: usize| unsafe { _mm_load_ps(place(positions.at(j)).cast()) };
+    let line = |first: usize| -> __m512 {
+        let quads = _mm512_castps128_ps512(four(first));
+        let quads = _mm512_insertf32x4::<1>(quads, four(first + 4));
+        let quads = _mm512_insertf32x4::<2>(quads, four(first + 8));
+        _mm512_insertf32x4::<3>(quads, four(first + 12))
+    };
+    turn([line(0), line(1), line(2), line(3)])
+}

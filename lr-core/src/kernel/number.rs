@@ -1,0 +1,90 @@
+//! One number, or one a lane: what the update rules are written in.
+
+use std::ops::{Add, Div, Mul, Sub};
+
+/// IEEE arithmetic that is the same for one number and for a register of them, so that a rule is
+/// written once and gives the same bits either way.
+pub(crate) trait Number:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+{
+    /// The same number in every lane.
+    fn of(number: f32) -> Self;
+
+    fn root(self) -> Self;
+
+    /// Selects `yes` where `self > limit`, `no` elsewhere and where either is not a number.
+    fn above(self, limit: Self, yes: Self, no: Self) -> Self;
+}
+
+impl Number for f32 {
+    #[inline(always)]
+    fn of(number: f32) -> Self {
+        number
+    }
+
+    #[inline(always)]
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+
+    #[inline(always)]
+    fn above(self, limit: Self, yes: Self, no: Self) -> Self {
+        if self > limit { yes } else { no }
+    }
+}
+
+/// Sixteen numbers in a register. Only functions compiled for AVX-512 may use one.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wide(pub(crate) std::arch::x86_64::__m512);
+
+/// Implements operators by intrinsics.
+#[cfg(target_arch = "x86_64")]
+macro_rules! by_intrinsics {
+    ($($operator:ident, $method:ident, $intrinsic:ident;)*) => {$(
+        impl $operator for Wide {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                #[allow(unsafe_code)]
+                // SAFETY: a `Wide` exists only where AVX-512 was found.
+                Self(unsafe { std::arch::x86_64::$intrinsic(self.0, other.0) })
+            }
+        }
+    )*};
+}
+
+#[cfg(target_arch = "x86_64")]
+by_intrinsics! {
+    Add, add, _mm512_add_ps;
+    Sub, sub, _mm512_sub_ps;
+    Mul, mul, _mm512_mul_ps;
+    Div, div, _mm512_div_ps;
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+impl Number for Wide {
+    #[inline(always)]
+    fn of(number: f32) -> Self {
+        // SAFETY: only functions compiled for AVX-512 use a `Wide`.
+        Self(unsafe { std::arch::x86_64::_mm512_set1_ps(number) })
+    }
+
+    #[inline(always)]
+    fn root(self) -> Self {
+        // SAFETY: a `Wide` exists only where AVX-512 was found.
+        Self(unsafe { std::arch::x86_64::_mm512_sqrt_ps(self.0) })
+    }
+
+    #[inline(always)]
+    fn above(self, limit: Self, yes: Self, no: Self) -> Self {
+        use std::arch::x86_64::{_CMP_GT_OQ, _mm512_cmp_ps_mask, _mm512_mask_mov_ps};
+        // SAFETY: as above.
+        Self(unsafe {
+            let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, limit.0);
+            _mm512_mask_mov_ps(no.0, above, yes.0)
+        })
+    }
+}
