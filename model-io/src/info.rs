@@ -144,7 +144,7 @@ pub struct EventSpan {
 /// An event and the probability that the model gives it.
 ///
 /// Whoever loads the model computes it again and refuses the model if it differs by more than
-/// 1e-9: a check of the whole chain from raw event to probability.
+/// 1e-5: a check of the whole chain from raw event to probability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Golden {
     /// One event record, as JSON text.

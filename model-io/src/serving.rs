@@ -96,7 +96,7 @@ pub struct Served {
 ///
 /// - the specification inside the model has the fingerprint that the model names, and as many
 ///   columns as the model;
-/// - every golden event gets the probability in the file, to 1e-9.
+/// - every golden event gets the probability in the file, to 1e-5.
 #[derive(Debug)]
 pub struct ServingModel {
     spec: FeatureSpec,

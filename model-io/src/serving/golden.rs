@@ -7,7 +7,11 @@ use crate::info::Golden;
 use crate::snapshot::Snapshot;
 
 /// How far a served probability may be from a golden one.
-const GOLDEN_TOLERANCE: f64 = 1e-9;
+///
+/// Margins are the same bits on every machine, but not in every version: another order of adding
+/// single-precision products moved probabilities by 1.5e-8, and a service must load what an older
+/// trainer wrote. What a golden event is there to find moves them by far more.
+const GOLDEN_TOLERANCE: f64 = 1e-5;
 
 impl Snapshot {
     /// Replaces the golden events by `events`, JSON texts of event records, each with the
