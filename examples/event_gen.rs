@@ -16,6 +16,7 @@ use pipeline::progress::Progress;
 
 /// Turns a log of plays, users and videos into training events
 #[derive(Debug, Parser)]
+#[command(name = "event_gen", version)]
 struct Arguments {
     #[command(flatten)]
     config: EventGenConfig,

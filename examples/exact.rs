@@ -23,7 +23,7 @@ use pipeline::summary;
 
 /// Set the online learner beside the exact solver trained on the same past.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "exact", version)]
 struct Args {
     /// Folder of event files, as `event_gen` writes them
     #[arg(long, value_name = "DIR")]

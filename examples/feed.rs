@@ -16,7 +16,7 @@ use pipeline::progress::Progress;
 
 /// Write event files at a steady rate, from the events of a folder.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "feed", version)]
 struct Args {
     #[command(flatten)]
     config: FeedConfig,

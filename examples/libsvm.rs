@@ -19,7 +19,7 @@ use pipeline::summary;
 
 /// Learn from a libsvm or svmlight file and report progressive figures.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "libsvm", version)]
 struct Args {
     /// libsvm or svmlight text, plain, gzip or zstd; `-` is standard input
     file: PathBuf,

@@ -22,7 +22,7 @@ use pipeline::summary;
 
 /// Counts the population of a stream of events
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "population", version)]
 struct Args {
     /// Folder of event files, as `event_gen` writes them
     #[arg(long)]

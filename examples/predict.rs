@@ -15,7 +15,7 @@ use pipeline::predict::{self, PredictConfig};
 
 /// Predict raw events with one model file.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "predict", version)]
 struct Args {
     /// Model file, as `train` writes it
     #[arg(long, value_name = "FILE")]

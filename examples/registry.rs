@@ -18,7 +18,7 @@ use pipeline::registry::{Export, Session};
 
 /// Look after a registry of models.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "registry", version)]
 struct Args {
     /// Folder or URL of the registry
     registry: String,

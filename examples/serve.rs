@@ -27,7 +27,7 @@ const DEMO: &str = "out/demo";
 
 /// Serve a like model over HTTP.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "serve", version)]
 struct Args {
     /// Registry whose live model is served and followed; out/demo when neither this nor --model is given
     #[arg(long, value_name = "URL|DIR", conflicts_with = "model")]

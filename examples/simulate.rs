@@ -16,6 +16,7 @@ use pipeline::simulate::{self, SimulateConfig};
 
 /// Writes users.csv, videos.csv, plays.csv and truth.csv of a made-up short-video app
 #[derive(Debug, Parser)]
+#[command(name = "simulate", version)]
 struct Arguments {
     /// Folder for the files
     #[arg(long)]

@@ -19,7 +19,7 @@ use feature_spec::{FeatureSpec, LoadOptions, SpecDiff, SpecError};
 
 /// Checks, shows and compares feature specs.
 #[derive(Debug, Parser)]
-#[command(name = "spec")]
+#[command(name = "spec", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -24,7 +24,7 @@ use pipeline::{demo, logging, summary, train};
 ///
 /// Without --input-path, simulate a short-video log and train on it.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "train", version)]
 struct Args {
     /// Take what no flag sets from this file; its keys are the names of the flags
     #[arg(long, value_name = "FILE")]

@@ -16,6 +16,7 @@ use pipeline::vocabulary::{self, VocabularyConfig};
 
 /// Writes the vocabularies that a spec names: values with counts, most frequent first
 #[derive(Debug, Parser)]
+#[command(name = "vocabulary", version)]
 struct Arguments {
     #[command(flatten)]
     config: VocabularyConfig,

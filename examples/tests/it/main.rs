@@ -13,6 +13,7 @@ mod mapping;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod population;
+mod programs;
 mod registry;
 mod report;
 #[cfg(feature = "http")]
