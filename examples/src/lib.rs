@@ -11,6 +11,7 @@ pub mod demo;
 #[cfg(doctest)]
 mod docs;
 pub mod encode;
+pub mod evaluate;
 pub mod event_files;
 pub mod event_gen;
 pub mod exact;

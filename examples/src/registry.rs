@@ -297,7 +297,14 @@ impl Session {
         Ok("the store refuses to overwrite and keeps what it confirms\n".to_owned())
     }
 
-    fn model(
+    /// Versions of a language that are complete, sorted by name.
+    pub(crate) fn versions(&self, language: &str) -> Result<Vec<Version>, Failure> {
+        let listed = self.wait(self.registry.list(language))?;
+        let complete = listed.into_iter().filter(|one| one.manifest.is_some());
+        Ok(complete.map(|one| one.version).collect())
+    }
+
+    pub(crate) fn model(
         &self,
         language: &str,
         version: &str,
@@ -310,7 +317,7 @@ impl Session {
     }
 
     /// A version, `latest`, or `at:` and a time.
-    fn resolve(&self, language: &str, text: &str) -> Result<Version, Failure> {
+    pub(crate) fn resolve(&self, language: &str, text: &str) -> Result<Version, Failure> {
         let selector = if text == "latest" {
             Selector::Latest
         } else if let Some(time) = text.strip_prefix("at:") {

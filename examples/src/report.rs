@@ -137,18 +137,8 @@ impl Recorder {
     ///
     /// Those of [`Metrics::push`].
     pub fn event(&mut self, event: &EncodedEvent<'_>, probability: f64) -> Result<(), Failure> {
+        self.count(event.time_ms, probability, event.label, event.importance)?;
         let failed = |source| Failure::at(format!("event {:?}", event.event_id), source);
-        let slot = event.time_ms.div_euclid(SLOT_MS);
-        if self.slot != Some(slot) {
-            self.flush().map_err(failed)?;
-            self.slot = Some(slot);
-        }
-        self.current
-            .push(probability, event.label, event.importance)
-            .map_err(failed)?;
-        self.curve
-            .push(event.time_ms, probability, event.label, event.importance)
-            .map_err(failed)?;
         for category in &mut self.categories {
             let value = (event.positions.iter()).find_map(|at| category.values.get(at));
             let value = value.map_or("(none)", String::as_str);
@@ -159,6 +149,32 @@ impl Recorder {
         }
         self.seen.push(event.time_ms, event.positions, event.values);
         Ok(())
+    }
+
+    /// Counts an event of which only its time and what was predicted is known.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Metrics::push`].
+    pub fn count(
+        &mut self,
+        time_ms: i64,
+        probability: f64,
+        label: bool,
+        importance: f32,
+    ) -> Result<(), Failure> {
+        let failed = |source| Failure::at("report", source);
+        let slot = time_ms.div_euclid(SLOT_MS);
+        if self.slot != Some(slot) {
+            self.flush().map_err(failed)?;
+            self.slot = Some(slot);
+        }
+        self.current
+            .push(probability, label, importance)
+            .map_err(failed)?;
+        self.curve
+            .push(time_ms, probability, label, importance)
+            .map_err(failed)
     }
 
     /// Notes a dump.

@@ -66,13 +66,14 @@ fn time(time_ms: i64, zone: &TimeZone, pattern: &str) -> String {
     )
 }
 
-/// A length of time: `45 s`, `12 min`, `3 h`, `2 d`.
+/// A length of time: `45 s`, `12 min`, `36 h`, `2 d`.
 pub(super) fn duration(milliseconds: i64) -> String {
-    let (number, unit) = match milliseconds / 1000 {
-        seconds if seconds < 120 => (seconds, "s"),
-        seconds if seconds < 2 * 3_600 => (seconds / 60, "min"),
-        seconds if seconds < 2 * 86_400 => (seconds / 3_600, "h"),
-        seconds => (seconds / 86_400, "d"),
+    let seconds = milliseconds / 1000;
+    let (number, unit) = match seconds {
+        _ if seconds >= 86_400 && seconds % 86_400 == 0 => (seconds / 86_400, "d"),
+        _ if seconds >= 3_600 => (seconds / 3_600, "h"),
+        _ if seconds >= 120 => (seconds / 60, "min"),
+        _ => (seconds, "s"),
     };
     format!("{number}\u{202f}{unit}")
 }

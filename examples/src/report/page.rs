@@ -18,6 +18,8 @@ const STYLE: &str = include_str!("style.css");
 /// What a run knows besides its recorder.
 #[derive(Debug)]
 pub struct Facts<'f> {
+    /// What the page is about: "Training report".
+    pub title: &'f str,
     /// What stands at which position.
     pub spec: &'f FeatureSpec,
     /// Weights of the model as it is now, by column.
@@ -49,7 +51,8 @@ pub fn write(path: &Path, recorder: &Recorder, facts: &Facts<'_>) -> Result<(), 
 pub fn render(recorder: &Recorder, facts: &Facts<'_>) -> Result<String, Failure> {
     let recorder = recorder.flushed()?;
     let title = format!(
-        "Training report · {} · {}",
+        "{} · {} · {}",
+        facts.title,
         recorder.language,
         facts.spec.name()
     );
@@ -87,7 +90,7 @@ fn head(recorder: &Recorder, facts: &Facts<'_>) -> Markup {
     let span = (recorder.curve.points().next()).zip(points.last());
     let zone = spec.time_zone();
     html! {
-        p.eyebrow { "Training report" }
+        p.eyebrow { (facts.title) }
         h1 { (spec.name()) " " span.tag { (recorder.language) } }
         p.lead { (verdict(recorder)) }
         p.soft {

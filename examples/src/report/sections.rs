@@ -65,7 +65,7 @@ pub(super) fn over_time(recorder: &Recorder) -> Markup {
                     figcaption { h3 { "Calibration" } p { "Predicted over observed likes; 1 is right on average." } }
                     (chart(&x, &Axis::around(&ratios, 1.0), false, &[
                         Series { name: "model", class: "b", mark: Mark::Line, points: calibration },
-                        Series { name: "right", class: "reference", mark: Mark::Line, points: ends },
+                        Series { name: "exact", class: "reference", mark: Mark::Line, points: ends },
                     ], &tips))
                 }
                 figure.card {
@@ -119,7 +119,7 @@ pub(super) fn ranking(recorder: &Recorder) -> Markup {
                     (chart(&log, &log, true, &[
                         Series { name: "", class: "b", mark: Mark::Strokes, points: whiskers },
                         Series { name: "groups", class: "b", mark: Mark::Dots, points: observed },
-                        Series { name: "right", class: "reference", mark: Mark::Line, points: diagonal(low) },
+                        Series { name: "exact", class: "reference", mark: Mark::Line, points: diagonal(low) },
                     ], &[]))
                     p.axes { "x: mean prediction · y: share liked · both logarithmic" }
                 }
@@ -153,19 +153,24 @@ pub(super) fn slices(recorder: &Recorder) -> Markup {
             h2 { "Slices" }
             p.soft { "Where the model does well and where it does not. Hours and weekdays are those of the spec's time zone." }
             @for category in &recorder.categories {
-                h3 { (category.feature) }
                 @let others = category.slices.others();
                 @let others = (others.events() > 0).then(|| ("all others".to_owned(), others));
-                (metrics_table("Value", category.slices.iter().map(|(name, metrics)| (name.to_owned(), metrics)).chain(others)))
+                @let slices = category.slices.iter().map(|(name, metrics)| (name.to_owned(), metrics));
+                (slice_card(&category.feature, "Value", slices.chain(others)))
             }
-            h3 { "Hour of the day" }
-            (metrics_table("Hour", hours))
-            h3 { "Weekday" }
-            (metrics_table("Day", weekdays))
-            h3 { "Language" }
-            (metrics_table("Language", languages))
+            (slice_card("Hour of the day", "Hour", hours))
+            (slice_card("Weekday", "Day", weekdays))
+            (slice_card("Language", "Language", languages))
         }
     }
+}
+
+fn slice_card<'m>(
+    title: &str,
+    name: &str,
+    rows: impl Iterator<Item = (String, &'m Metrics)>,
+) -> Markup {
+    html! { div.card.slice { h3 { (title) } (metrics_table(name, rows)) } }
 }
 
 /// The features that matter most.
@@ -227,7 +232,7 @@ pub(super) fn data(recorder: &Recorder, facts: &Facts<'_>) -> Markup {
                         table { tbody { @for (what, files) in facts.files { tr { td { (what) } td { (count(*files)) } } } } }
                     }
                 }
-                div.card { h3 { "Drift" } (drift(facts)) }
+                div.card.wide { h3 { "Drift" } (drift(facts)) }
                 div.card.wide { h3 { "Dumps" } (dumps(recorder)) }
             }
         }
@@ -304,18 +309,18 @@ fn metrics_table<'m>(name: &str, rows: impl Iterator<Item = (String, &'m Metrics
         .map(|(_, metrics)| metrics.events())
         .max()
         .unwrap_or(1);
-    html! { div.scroll { table {
+    html! { div.scroll { table.slices {
         thead { tr {
-            th { (name) } th { "Events" } th.bar-head { "" } th { "Liked" } th { "Log loss" }
-            th { "Norm. entropy" } th { "AUC" } th { "Calibration" }
+            th { (name) } th { "Events" } th.bar-head.desk { "" } th { "Liked" } th { "Log loss" }
+            th.desk { "Norm. entropy" } th { "AUC" } th { "Calibration" }
         } }
         tbody { @for (name, metrics) in rows { tr {
             td { (name) }
             td { (count(metrics.events())) }
-            td.bar-cell { (bar(format::share(metrics.events(), most).unwrap_or(0.0), "volume")) }
+            td.bar-cell.desk { (bar(format::share(metrics.events(), most).unwrap_or(0.0), "volume")) }
             td { (percent(metrics.base_rate(), 2)) }
             td { (fixed(metrics.log_loss(), 4)) }
-            td { (fixed(metrics.normalized_entropy(), 3)) }
+            td.desk { (fixed(metrics.normalized_entropy(), 3)) }
             td { (fixed(metrics.auc(), 3)) }
             td { (fixed(metrics.calibration(), 3)) }
         } } }

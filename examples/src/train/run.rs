@@ -417,6 +417,7 @@ impl<'a> Run<'a> {
         let files = self.files;
         let seconds = self.started.elapsed().as_secs_f64();
         report.write(&Facts {
+            title: "Training report",
             spec: self.spec,
             weights: state.model.weights(),
             rejected: &self.rejected,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // helper functions are not covered by `allow-unwrap-in-tests`
 
 mod crash;
+mod evaluate;
 mod event_files;
 mod event_gen;
 mod exact;

@@ -79,6 +79,7 @@ fn rendered(recorder: &Recorder, weights: &[f32]) -> String {
     let rejected = BTreeMap::from([(Reason::NotJson, 3), (Reason::NoLabel, 1)]);
     let spec = spec();
     let facts = Facts {
+        title: "Training report",
         spec: &spec,
         weights,
         rejected: &rejected,

@@ -33,13 +33,13 @@ unknown = "other"
 "##;
 
 /// A folder with a spec, and events to train on.
-struct Job {
+pub(crate) struct Job {
     folder: tempfile::TempDir,
     config: TrainConfig,
 }
 
 impl Job {
-    fn new(lines: &[(i64, String)]) -> Self {
+    pub(crate) fn new(lines: &[(i64, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("spec.toml"), SPEC).unwrap();
@@ -55,11 +55,11 @@ impl Job {
         Self { folder, config }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn run(&self) -> Summary {
+    pub(crate) fn run(&self) -> Summary {
         train::train(&self.config, Progress::silent()).unwrap()
     }
 
