@@ -1,5 +1,8 @@
 //! The bank: members side by side at each position, stacked online.
 
+mod joint;
+
+use self::joint::Joint;
 use crate::{
     config::{BankConfig, RateDecay},
     kernel::{
@@ -31,6 +34,7 @@ pub(crate) struct Bank {
     newcomers: Vec<u32>,
     /// The row that is being learned.
     look: Look,
+    joint: Option<Joint>,
 }
 
 fn plan(config: &BankConfig, newcomers: &[u32]) -> Plan {
@@ -88,6 +92,7 @@ impl Bank {
             plan: plan(config, &newcomers),
             newcomers,
             look: Look::default(),
+            joint: Joint::new(config, dimension),
         }
     }
 
@@ -97,6 +102,9 @@ impl Bank {
 
     pub(crate) fn grow(&mut self, dimension: usize) {
         self.lines.resize(dimension, Line::default());
+        if let Some(joint) = &mut self.joint {
+            joint.grow(dimension);
+        }
     }
 
     pub(crate) fn prefetch(&self, positions: &[u32]) {
@@ -137,9 +145,14 @@ impl Bank {
             plan,
             stack,
             look,
+            joint,
             ..
         } = self;
         bank::learn(self.kernel, lines, row.ordered(), plan, stack, look, lesson);
+        if let Some(joint) = joint {
+            let margin = look.terms[joint.member()];
+            joint.learn(self.kernel, lines, row, margin, lesson);
+        }
     }
 
     /// Returns the variance of the margin: that of the mixing coefficients, plus that of the
@@ -185,7 +198,7 @@ impl Bank {
     }
 
     pub(crate) fn rescale(&mut self, ratios: &[f32]) {
-        for (line, &ratio) in self.lines.iter_mut().zip(ratios) {
+        for (position, (line, &ratio)) in self.lines.iter_mut().zip(ratios).enumerate() {
             // An untouched line needs nothing, and most lines of a wide model are untouched.
             if ratio.to_bits() == 1.0_f32.to_bits() || line.0[COUNT] == 0.0 {
                 continue;
@@ -202,6 +215,9 @@ impl Bank {
             }
             line[N] *= seen * seen;
             line[H] *= seen * seen;
+            if let Some(joint) = &mut self.joint {
+                joint.rescale(position, seen);
+            }
         }
     }
 
@@ -210,6 +226,9 @@ impl Bank {
         for line in &mut self.lines {
             line.0[N] *= factor;
             line.0[H] *= factor;
+        }
+        if let Some(joint) = &mut self.joint {
+            joint.reweigh(factor);
         }
     }
 
@@ -232,6 +251,9 @@ impl Bank {
             .iter()
             .map(|source| source.map_or_else(Line::default, |s| self.lines[s as usize]))
             .collect();
+        if let Some(joint) = &mut self.joint {
+            joint.clear(sources.len());
+        }
     }
 
     pub(crate) fn save(&self, state: &mut LearnerState) {
@@ -244,6 +266,9 @@ impl Bank {
             "stack_covariance",
             TensorData::F64(self.stack.covariance.concat()),
         );
+        if let Some(joint) = &self.joint {
+            joint.save(state);
+        }
     }
 
     pub(crate) fn load(
@@ -296,6 +321,7 @@ impl Bank {
         {
             row.copy_from_slice(saved);
         }
+        bank.joint = Joint::load(config, dimension, state)?;
         Ok(bank)
     }
 }

@@ -50,6 +50,11 @@ pub enum ConfigError {
         /// Members that fit.
         most: usize,
     },
+    /// More than one member of a bank is joint, or one whose rate does not fall with the curvature.
+    #[error(
+        "at most one member of a bank takes joint steps, and its rate falls with the curvature"
+    )]
+    JointMember,
     /// No optimiser has this name.
     #[error("no optimiser is called {name:?}: use bank, ftrl, adagrad, normalized or sgd")]
     UnknownOptimizer {

@@ -58,6 +58,7 @@
 
 mod bank;
 mod config;
+mod dense;
 mod example;
 mod kernel;
 mod learner;

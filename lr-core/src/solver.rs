@@ -10,7 +10,6 @@ mod point;
 mod precondition;
 mod proximal;
 mod sums;
-mod vector;
 
 pub use self::batch::LabeledBatch;
 pub use self::config::{BiasTerm, SolverConfig, SolverConfigError};

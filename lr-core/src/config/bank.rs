@@ -36,6 +36,9 @@ pub struct Member {
     pub decay: RateDecay,
     /// Whether the stacker also weighs this member's share that comes from positions seen rarely.
     pub newcomers: bool,
+    /// Whether the member takes joint Newton steps at the positions with most curvature; at most
+    /// one member, with [`RateDecay::Curvature`].
+    pub joint: bool,
 }
 
 impl Member {
@@ -46,6 +49,7 @@ impl Member {
             learning_rate,
             decay,
             newcomers: false,
+            joint: false,
         }
     }
 
@@ -53,6 +57,13 @@ impl Member {
     #[must_use]
     pub const fn with_newcomers(mut self) -> Self {
         self.newcomers = true;
+        self
+    }
+
+    /// Lets the member take joint Newton steps at the positions with most curvature.
+    #[must_use]
+    pub const fn with_joint_steps(mut self) -> Self {
+        self.joint = true;
         self
     }
 }
@@ -67,6 +78,15 @@ impl Member {
 ///
 /// Each member learns from its own margin; a second-order online logistic regression learns
 /// `a` and `b`.
+/// One member, with η as its rate, also replaces its steps at the positions with most curvature by
+/// a joint Newton step every 64 to 1,024 events:
+///
+/// ```text
+/// w ← w₀ − (A + I/η)⁻¹ G,   Gᵢ = (w₀ᵢ − wᵢ) (1/η + h̄ᵢ),   A = 32 Σ σ(m) (1 − σ(m)) x̂ x̂ᵀ
+/// ```
+///
+/// with w₀ the weights when those events began, G the sum of their gradients, and A over one event
+/// in thirty-two.
 /// Because the margin is linear in `x`, the bank is at any time **one** linear model.
 /// What each part gains is measured in the [numerics notes].
 ///
@@ -92,6 +112,9 @@ pub struct BankConfig {
     pub l1: f32,
     /// λ₂ of the members, by proximal steps at present positions; finite, at least 0, default 0.
     pub l2: f32,
+    /// Positions of the joint Newton steps, 1 to 1,024; default 256. No steps are taken where λ₁ or
+    /// λ₂ is above 0. Memory and a step grow with the square, the few factorisations with the cube.
+    pub joint_positions: usize,
 }
 
 impl BankConfig {
@@ -101,6 +124,8 @@ impl BankConfig {
     pub const MOST_CURVATURES: usize = 3;
     /// Members whose newcomers the stacker can weigh.
     pub const MOST_NEWCOMERS: usize = 4;
+    /// Positions of the joint Newton steps.
+    pub const MOST_JOINT_POSITIONS: usize = 1024;
 
     /// Sets the members.
     #[must_use]
@@ -148,6 +173,13 @@ impl BankConfig {
     #[must_use]
     pub fn l2(mut self, l2: f32) -> Self {
         self.l2 = l2;
+        self
+    }
+
+    /// Sets the number of positions of the joint Newton steps.
+    #[must_use]
+    pub fn joint_positions(mut self, positions: usize) -> Self {
+        self.joint_positions = positions;
         self
     }
 
@@ -200,6 +232,17 @@ impl BankConfig {
                 "in (0, 100]",
             )?;
         }
+        let joint: Vec<&Member> = self.members.iter().filter(|m| m.joint).collect();
+        if joint.len() > 1 || joint.iter().any(|m| m.decay != RateDecay::Curvature) {
+            return Err(ConfigError::JointMember);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "for the message")]
+        in_range(
+            "joint_positions",
+            self.joint_positions as f64,
+            (1..=Self::MOST_JOINT_POSITIONS).contains(&self.joint_positions),
+            "in 1 to 1024",
+        )?;
         positive("newness", f64::from(self.newness))?;
         positive("prior_variance", self.prior_variance)?;
         positive("bias_variance", self.bias_variance)?;
@@ -213,6 +256,7 @@ impl BankConfig {
         )
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "at most 1,024")]
     pub(super) fn numbers(&self) -> Vec<f64> {
         let mut numbers = vec![
             0.0,
@@ -222,11 +266,13 @@ impl BankConfig {
             self.forgetting,
             f64::from(self.l1),
             f64::from(self.l2),
+            self.joint_positions as f64,
         ];
         for member in &self.members {
             numbers.push(f64::from(member.learning_rate));
             numbers.push(member.decay.number());
             numbers.push(f64::from(u8::from(member.newcomers)));
+            numbers.push(f64::from(u8::from(member.joint)));
         }
         numbers
     }
@@ -245,7 +291,7 @@ impl Default for BankConfig {
                 Member::new(0.03, None).with_newcomers(),
                 Member::new(0.1, None),
                 Member::new(0.3, None),
-                Member::new(0.1, Curvature),
+                Member::new(0.1, Curvature).with_joint_steps(),
                 Member::new(0.3, Curvature),
                 Member::new(1.0, Curvature).with_newcomers(),
             ],
@@ -255,6 +301,7 @@ impl Default for BankConfig {
             forgetting: 3e-5,
             l1: 0.0,
             l2: 0.0,
+            joint_positions: 256,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::design::Design;
 use super::precondition::Preconditioner;
-use super::vector::{add_scaled, dot};
+use crate::dense::{add_scaled, dot};
 
 /// Products after which the dense block is factored anew.
 const PATIENCE: usize = 16;

@@ -6,7 +6,7 @@ use super::design::Design;
 use super::objective::{duality_gap, penalty_diagonal};
 use super::point::{Point, least_subgradient};
 use super::precondition::Preconditioner;
-use super::vector::dot;
+use crate::dense::dot;
 
 /// Largest norm of what the inner solver leaves over, relative to the gradient's.
 const FORCING: f64 = 0.1;

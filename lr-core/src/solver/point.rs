@@ -3,7 +3,7 @@
 use super::config::{BiasTerm, SolverConfig};
 use super::design::Design;
 use super::objective::{LossAt, bias_l2, penalty};
-use super::vector::add_scaled;
+use crate::dense::add_scaled;
 
 /// Share of the promised decrease that a step must bring.
 const SUFFICIENT_DECREASE: f64 = 1e-4;

@@ -7,7 +7,8 @@
 //! KuaiRand (head of 1,024 columns, residual 1e-6).
 
 use super::design::Design;
-use super::vector::dot;
+use crate::dense::{cholesky, solve_factored};
+use crate::kernel::Checked;
 
 /// Entries of the batch that pay for one operation of the factorisation.
 const OPERATIONS_PER_ENTRY: usize = 60;
@@ -80,7 +81,7 @@ impl Preconditioner {
                 block[i + 1..].iter_mut().for_each(|row| row[i] = 0.0);
             }
         }
-        self.head = cholesky(block).map(|factor| Head {
+        self.head = cholesky(Checked::best(), block).map(|factor| Head {
             coefficients,
             factor,
         });
@@ -102,7 +103,7 @@ impl Preconditioner {
             .iter()
             .map(|&j| if self.moves(j) { residual[j] } else { 0.0 })
             .collect();
-        solve_factored(&head.factor, &mut solution);
+        solve_factored(Checked::best(), &head.factor, &mut solution);
         for (&j, solution) in head.coefficients.iter().zip(solution) {
             result[j] = if self.moves(j) { solution } else { 0.0 };
         }
@@ -117,36 +118,4 @@ fn head_columns(design: &Design) -> usize {
         .find(|size| size * size * size <= budget)
         .unwrap_or(16)
         .min(design.positions.len())
-}
-
-/// Replaces a lower triangle by its Cholesky factor; `None` if it is not positive definite.
-fn cholesky(mut block: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
-    for i in 0..block.len() {
-        let (done, rest) = block.split_at_mut(i);
-        let row = &mut rest[0];
-        for (j, other) in done.iter().enumerate() {
-            let sum = row[j] - dot(&row[..j], &other[..j]);
-            row[j] = sum / other[j];
-        }
-        let pivot = row[i] - dot(&row[..i], &row[..i]);
-        if !(pivot > 0.0 && pivot.is_finite()) {
-            return None;
-        }
-        row[i] = pivot.sqrt();
-    }
-    Some(block)
-}
-
-/// Solves `L Lᵀ x = b` in place.
-fn solve_factored(factor: &[Vec<f64>], values: &mut [f64]) {
-    for (i, row) in factor.iter().enumerate() {
-        values[i] = (values[i] - dot(&row[..i], &values[..i])) / row[i];
-    }
-    for (i, row) in factor.iter().enumerate().rev() {
-        let value = values[i] / row[i];
-        values[i] = value;
-        for (value_above, entry) in values[..i].iter_mut().zip(row) {
-            *value_above -= entry * value;
-        }
-    }
 }

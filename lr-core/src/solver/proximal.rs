@@ -13,7 +13,7 @@ use super::newton::Optimum;
 use super::objective::{duality_gap, penalty_diagonal};
 use super::point::{Point, least_subgradient};
 use super::precondition::Preconditioner;
-use super::vector::{add_scaled, dot};
+use crate::dense::{add_scaled, dot};
 
 /// Sweeps over the coefficients that may move, in each outer step.
 const SWEEPS: usize = 4;

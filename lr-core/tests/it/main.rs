@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod behavior;
+mod joint;
 mod learner;
 mod loss;
 mod metrics;

@@ -160,7 +160,8 @@ fn a_dense_newton_loop_finds_the_same_weights() {
     assert_relative_eq!(solution.bias, point[6], epsilon = 1e-5, max_relative = 1e-5);
 }
 
-fn gauss(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
+/// Solves a dense system by elimination.
+pub(crate) fn gauss(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for i in 0..n {
         for k in i + 1..n {

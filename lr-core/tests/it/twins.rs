@@ -5,6 +5,8 @@ use lr_core::{
     NormalizedConfig, OptimizerConfig, RateDecay, Schedule, SgdConfig, sigmoid, sprs::CsVecViewI,
 };
 
+use crate::solver::gauss;
+
 const DIMENSION: usize = 12;
 
 /// Rows of uneven length and scale, some with negative values.
@@ -143,6 +145,111 @@ fn sgd_is_the_textbook_one() {
     assert_close(&margins(OptimizerConfig::Sgd(config), 1500), &twin);
 }
 
+/// Joint Newton steps of one member, with whole matrices and elimination instead of a factor.
+struct JointTwin {
+    member: usize,
+    ridge: f64,
+    size: usize,
+    chosen: Vec<usize>,
+    curvature: Vec<Vec<f64>>,
+    system: Vec<Vec<f64>>,
+    start: [f64; DIMENSION],
+    start_h: [f64; DIMENSION],
+    events: u64,
+    next_step: u64,
+    next_factor: u64,
+    next_choice: u64,
+}
+
+impl JointTwin {
+    fn new(config: &BankConfig) -> Option<Self> {
+        let member = config.members.iter().position(|member| member.joint)?;
+        Some(Self {
+            member,
+            ridge: 1.0 / f64::from(config.members[member].learning_rate),
+            size: config.joint_positions,
+            chosen: vec![],
+            curvature: vec![vec![0.0; DIMENSION]; DIMENSION],
+            system: vec![],
+            start: [0.0; DIMENSION],
+            start_h: [0.0; DIMENSION],
+            events: 0,
+            next_step: 64,
+            next_factor: 0,
+            next_choice: 512,
+        })
+    }
+
+    fn learn(
+        &mut self,
+        weights: &mut [f64; DIMENSION],
+        x: &[f64; DIMENSION],
+        p: f64,
+        (h, counts): (&[f64; DIMENSION], &[f64; DIMENSION]),
+    ) {
+        self.events += 1;
+        for &i in &self.chosen {
+            for &j in &self.chosen {
+                if self.events.is_multiple_of(32) {
+                    self.curvature[i][j] += 32.0 * p * (1.0 - p) * x[i] * x[j];
+                }
+            }
+        }
+        if self.events < self.next_step.min(self.next_choice) {
+            return;
+        }
+        if !self.chosen.is_empty() {
+            self.step(weights, h);
+        }
+        if self.events >= self.next_choice {
+            self.choose(h, counts);
+            self.next_choice = 4 * self.events;
+            self.next_factor = 0;
+        }
+        self.start = *weights;
+        self.start_h = *h;
+        self.next_step = self.events + (self.events / 16).clamp(64, 1024);
+    }
+
+    fn step(&mut self, weights: &mut [f64; DIMENSION], h: &[f64; DIMENSION]) {
+        let chosen = &self.chosen;
+        if self.events >= self.next_factor {
+            let row = |&i: &usize| chosen.iter().map(|&j| self.curvature[i][j]).collect();
+            self.system = chosen.iter().map(row).collect();
+            for (k, row) in self.system.iter_mut().enumerate() {
+                row[k] += self.ridge;
+            }
+            self.next_factor = self.events + self.events / 2;
+        }
+        let gradient = |&i: &usize| {
+            (self.start[i] - weights[i]) * (self.ridge + (self.start_h[i] + h[i]) / 2.0)
+        };
+        let gradient = chosen.iter().map(gradient).collect();
+        let step = gauss(self.system.clone(), gradient);
+        let largest = step.iter().fold(1.0_f64, |most, d| most.max(d.abs()));
+        for (&i, d) in chosen.iter().zip(step) {
+            weights[i] = self.start[i] - d / largest;
+        }
+    }
+
+    fn choose(&mut self, h: &[f64; DIMENSION], counts: &[f64; DIMENSION]) {
+        let mut chosen: Vec<usize> = (0..DIMENSION).filter(|&i| counts[i] >= 5.0).collect();
+        chosen.sort_by(|&a, &b| h[b].total_cmp(&h[a]));
+        chosen.truncate(self.size);
+        chosen.sort_unstable();
+        let mut curvature = vec![vec![0.0; DIMENSION]; DIMENSION];
+        for &i in &chosen {
+            curvature[i][i] = h[i];
+            for &j in &chosen {
+                if self.chosen.contains(&i) && self.chosen.contains(&j) {
+                    curvature[i][j] = self.curvature[i][j];
+                }
+            }
+        }
+        (self.chosen, self.curvature) = (chosen, curvature);
+    }
+}
+
 /// The bank of [`BankConfig`]'s documentation, member by member and with a plain matrix recursion.
 fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
     let members = config.members.clone();
@@ -162,13 +269,14 @@ fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
             config.bias_variance
         };
     }
-    let mut weights = vec![vec![0.0_f64; DIMENSION]; members.len()];
+    let mut weights = vec![[0.0_f64; DIMENSION]; members.len()];
     let (mut n, mut h, mut squares, mut counts) = (
         [0.0_f64; DIMENSION],
         [0.0_f64; DIMENSION],
         [0.0_f64; DIMENSION],
         [0.0_f64; DIMENSION],
     );
+    let mut joint = JointTwin::new(config);
     let mut margins = Vec::new();
     let (l1, l2) = (f64::from(config.l1), f64::from(config.l2));
     for (positions, values, label) in rows(count) {
@@ -201,10 +309,12 @@ fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
         margins.push(margin);
         let probability = sigmoid(margin);
         let (g, curvature) = (probability - y, probability * (1.0 - probability));
+        let mut present = [0.0; DIMENSION];
         for &(i, v) in &entries {
             squares[i] += v * v;
             counts[i] += 1.0;
             let x = v / rms(squares[i], counts[i]);
+            present[i] = x;
             n[i] += g * g * x * x;
             h[i] += curvature * x * x;
             for (k, member) in members.iter().enumerate() {
@@ -218,6 +328,10 @@ fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
                 *w -= rate * (sigmoid(phi[k]) - y) * x;
                 *w = w.signum() * (w.abs() - rate * l1).max(0.0) / (1.0 + rate * l2);
             }
+        }
+        if let Some(joint) = &mut joint {
+            let k = joint.member;
+            joint.learn(&mut weights[k], &present, sigmoid(phi[k]), (&h, &counts));
         }
         let v: Vec<f64> = p
             .iter()
@@ -242,6 +356,18 @@ fn default_bank_is_the_documented_one() {
     let config = BankConfig::default();
     let twin = bank_twin(&config, 1500);
     assert_close(&margins(OptimizerConfig::Bank(config), 1500), &twin);
+}
+
+#[test]
+fn joint_steps_of_a_small_bank_are_the_documented_ones() {
+    let config = BankConfig::default()
+        .members(vec![
+            Member::new(0.05, RateDecay::None),
+            Member::new(2.0, RateDecay::Curvature).with_joint_steps(),
+        ])
+        .joint_positions(5);
+    let twin = bank_twin(&config, 2500);
+    assert_close(&margins(OptimizerConfig::Bank(config), 2500), &twin);
 }
 
 #[test]

@@ -1,0 +1,309 @@
+//! Joint Newton steps of one member, at the positions that carry most of the curvature.
+//!
+//! A member's own step treats positions as if each were alone. Groups of one-hot features add up to
+//! the same thing, so frequent positions are nearly dependent, and diagonal steps need many passes
+//! to tell them apart. Here the steps of a batch of events, at up to a few hundred positions, are
+//! replaced by one Newton step:
+//!
+//! ```text
+//! w ← w₀ − (A + I/η)⁻¹ G,   A = Σ σ(m) (1 − σ(m)) x̂ x̂ᵀ,   Gᵢ = (w₀ᵢ − wᵢ) (1/η + h̄ᵢ)
+//! ```
+//!
+//! with m the member's margin, w₀ and w its weights when the batch began and ended, and η its rate,
+//! the variance that a weight is believed to have beforehand.
+//! G is the sum of the gradients: the member's own steps divided by their rate, for which h̄, the
+//! mean of the curvature when the batch began and ended, does. So an event costs nothing but one in
+//! thirty-two that adds to A, with thirty-two times its weight.
+
+mod state;
+
+use crate::{
+    config::BankConfig,
+    dense::{cholesky, solve_factored},
+    kernel::{
+        Checked,
+        bank::{COUNT, H, Lesson, Line, SHRINK},
+        complement_sigmoid,
+    },
+    row::CheckedRow,
+};
+
+/// Slot of a position that is not joint.
+const NONE: u16 = u16::MAX;
+/// One event in so many adds to A.
+const CURVATURE_PERIOD: u64 = 32;
+/// Events before positions are first chosen; they are chosen anew whenever there are
+/// four times as many, and the factor is made anew at each half more.
+const FIRST_CHOICE: u64 = 512;
+/// Events that a position must have been in to be chosen.
+const LEAST_COUNT: f32 = 5.0;
+/// Events of a batch: a sixteenth of those so far, within these bounds.
+const BATCH: (u64, u64) = (64, 1024);
+/// Largest change of a weight in one step; a longer step is shortened.
+const MOST_CHANGE: f64 = 1.0;
+
+/// Joint Newton steps of one member.
+#[derive(Debug, Clone)]
+pub(super) struct Joint {
+    member: usize,
+    /// Most positions.
+    size: usize,
+    /// I/η.
+    ridge: f64,
+    /// Slot of each position.
+    slots: Vec<u16>,
+    /// Position of each slot.
+    positions: Vec<u32>,
+    /// Lower triangle of A, by row, in the units of decayed sums.
+    curvature: Vec<Vec<f64>>,
+    /// Cholesky factor of an earlier `A + I/η`; empty where there is none.
+    factor: Vec<Vec<f64>>,
+    /// Weights and curvatures when the batch began.
+    start: Vec<f32>,
+    start_curvature: Vec<f32>,
+    counters: Counters,
+    /// Slots and values of the row that adds to A.
+    present: Vec<(u16, f64)>,
+}
+
+/// Events, and when what is due.
+#[derive(Debug, Clone, Default)]
+struct Counters {
+    events: u64,
+    next_step: u64,
+    next_factor: u64,
+    next_choice: u64,
+}
+
+impl Joint {
+    /// `None` where no member is joint, or where penalties act at every event: a Newton step would
+    /// undo their exact zeros.
+    pub(super) fn new(config: &BankConfig, dimension: usize) -> Option<Self> {
+        let member = config.members.iter().position(|member| member.joint)?;
+        if config.l1 > 0.0 || config.l2 > 0.0 {
+            return None;
+        }
+        Some(Self {
+            member,
+            size: config.joint_positions,
+            ridge: 1.0 / f64::from(config.members[member].learning_rate),
+            slots: vec![NONE; dimension],
+            positions: Vec::new(),
+            curvature: Vec::new(),
+            factor: Vec::new(),
+            start: Vec::new(),
+            start_curvature: Vec::new(),
+            counters: Counters {
+                next_step: BATCH.0,
+                next_choice: FIRST_CHOICE,
+                ..Counters::default()
+            },
+            present: Vec::new(),
+        })
+    }
+
+    pub(super) fn member(&self) -> usize {
+        self.member
+    }
+
+    pub(super) fn grow(&mut self, dimension: usize) {
+        self.slots.resize(dimension, NONE);
+    }
+
+    /// Takes in an event that the members have learned, and steps where a batch ends.
+    pub(super) fn learn(
+        &mut self,
+        kernel: Checked,
+        lines: &mut [Line],
+        row: &CheckedRow<'_>,
+        margin: f64,
+        lesson: Lesson,
+    ) {
+        let Lesson {
+            importance, decay, ..
+        } = lesson;
+        self.counters.events += 1;
+        let events = self.counters.events;
+        if events.is_multiple_of(CURVATURE_PERIOD) && !self.positions.is_empty() {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "as the members' own gradients"
+            )]
+            let p = f64::from(complement_sigmoid(-margin as f32));
+            #[expect(clippy::cast_precision_loss, reason = "32")]
+            let weight = CURVATURE_PERIOD as f64 * f64::from(importance * decay.gain);
+            self.collect(lines, row);
+            self.add_curvature(weight * p * (1.0 - p));
+        }
+        if events >= self.counters.next_step || events >= self.counters.next_choice {
+            self.step(kernel, lines, f64::from(decay.evidence));
+            if events >= self.counters.next_choice {
+                self.choose(lines);
+                self.counters.next_choice = 4 * events;
+                self.counters.next_factor = 0;
+            }
+            self.begin(lines);
+        }
+    }
+
+    /// Finds the joint positions of a row; slots increase, as positions do.
+    fn collect(&mut self, lines: &[Line], row: &CheckedRow<'_>) {
+        self.present.clear();
+        self.present.resize(row.positions().len(), (NONE, 0.0));
+        let mut count = 0;
+        for (&position, &value) in row.positions().iter().zip(row.values()) {
+            let slot = self.slots[position as usize];
+            let x = value + value * lines[position as usize].0[SHRINK];
+            // Written in any case and kept by the count: which it is cannot be foreseen.
+            self.present[count] = (slot, f64::from(x));
+            count += usize::from(slot != NONE);
+        }
+        self.present.truncate(count);
+    }
+
+    fn add_curvature(&mut self, weight: f64) {
+        for (i, &(slot, x)) in self.present.iter().enumerate() {
+            let row = &mut self.curvature[usize::from(slot)];
+            for &(other, value) in &self.present[..=i] {
+                row[usize::from(other)] += weight * x * value;
+            }
+        }
+    }
+
+    /// Replaces the diagonal steps since the batch began by one Newton step, where there is a
+    /// finite one.
+    #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+    fn step(&mut self, kernel: Checked, lines: &mut [Line], evidence: f64) {
+        let events = self.counters.events;
+        if self.positions.is_empty() {
+            return;
+        }
+        if events >= self.counters.next_factor {
+            let mut block = self.curvature.clone();
+            for (i, row) in block.iter_mut().enumerate() {
+                row.iter_mut().for_each(|entry| *entry *= evidence);
+                row[i] += self.ridge;
+            }
+            self.factor = cholesky(kernel, block).unwrap_or_default();
+            self.counters.next_factor = events + events / 2;
+        }
+        if self.factor.is_empty() {
+            return;
+        }
+        let starts = self.start.iter().zip(&self.start_curvature);
+        let mut step: Vec<f64> = self
+            .positions
+            .iter()
+            .zip(starts)
+            .map(|(&position, (&start, &curvature))| {
+                let line = &lines[position as usize].0;
+                let curvature = (f64::from(curvature) + f64::from(line[H])) / 2.0;
+                let moved = f64::from(start) - f64::from(line[self.member]);
+                moved * (self.ridge + curvature * evidence)
+            })
+            .collect();
+        solve_factored(kernel, &self.factor, &mut step);
+        let largest = step.iter().fold(0.0_f64, |most, d| most.max(d.abs()));
+        let length = if largest > MOST_CHANGE {
+            MOST_CHANGE / largest
+        } else {
+            1.0
+        };
+        if !step.iter().all(|d| (d * length).is_finite()) {
+            return;
+        }
+        for ((&position, &start), d) in self.positions.iter().zip(&self.start).zip(step) {
+            lines[position as usize].0[self.member] = start - (length * d) as f32;
+        }
+    }
+
+    /// Chooses the positions with the largest curvature; what is known of pairs that stay is kept.
+    fn choose(&mut self, lines: &[Line]) {
+        let mut chosen: Vec<u32> = (0..)
+            .zip(lines)
+            .filter(|(_, line)| line.0[COUNT] >= LEAST_COUNT)
+            .map(|(position, _)| position)
+            .collect();
+        let curvature = |position: u32| lines[position as usize].0[H];
+        let order = |a: &u32, b: &u32| curvature(*b).total_cmp(&curvature(*a)).then(a.cmp(b));
+        if chosen.len() > self.size {
+            chosen.select_nth_unstable_by(self.size, order);
+            chosen.truncate(self.size);
+        }
+        chosen.sort_unstable();
+        let known = |a: u32, b: u32| {
+            let (a, b) = (self.slots[a as usize], self.slots[b as usize]);
+            let (row, column) = (usize::from(a.max(b)), usize::from(a.min(b)));
+            (a != NONE && b != NONE).then(|| self.curvature[row][column])
+        };
+        let triangle = |(i, &a): (usize, &u32)| {
+            let pair = |&b: &u32| {
+                let alone = if a == b { f64::from(curvature(a)) } else { 0.0 };
+                known(a, b).unwrap_or(alone)
+            };
+            chosen[..=i].iter().map(pair).collect()
+        };
+        self.curvature = chosen.iter().enumerate().map(triangle).collect();
+        for &position in &self.positions {
+            self.slots[position as usize] = NONE;
+        }
+        self.positions = chosen;
+        self.index();
+    }
+
+    /// Writes the slots of the positions.
+    fn index(&mut self) {
+        for (slot, &position) in (0..).zip(&self.positions) {
+            self.slots[position as usize] = slot;
+        }
+    }
+
+    /// Begins a batch.
+    fn begin(&mut self, lines: &[Line]) {
+        let number = |k| move |&position: &u32| lines[position as usize].0[k];
+        self.start = self.positions.iter().map(number(self.member)).collect();
+        self.start_curvature = self.positions.iter().map(number(H)).collect();
+        let (least, most) = BATCH;
+        let events = self.counters.events;
+        self.counters.next_step = events + (events / 16).clamp(least, most);
+    }
+
+    /// Carries a position over to values that the member sees `seen` times as large.
+    pub(super) fn rescale(&mut self, position: usize, seen: f32) {
+        let slot = self.slots[position];
+        if slot == NONE {
+            return;
+        }
+        let (slot, ratio) = (usize::from(slot), f64::from(seen));
+        for (i, row) in self.curvature.iter_mut().enumerate().skip(slot) {
+            row[slot] *= ratio;
+            if i == slot {
+                row.iter_mut().for_each(|entry| *entry *= ratio);
+            }
+        }
+        self.start[slot] /= seen;
+        self.start_curvature[slot] *= seen * seen;
+        // The factor is of the old scale.
+        self.factor.clear();
+        self.counters.next_factor = 0;
+    }
+
+    /// Brings A to new units.
+    pub(super) fn reweigh(&mut self, factor: f32) {
+        let entries = self.curvature.iter_mut().flatten();
+        entries.for_each(|entry| *entry *= f64::from(factor));
+        let curvatures = self.start_curvature.iter_mut();
+        curvatures.for_each(|curvature| *curvature *= factor);
+    }
+
+    /// Forgets the positions, which now mean something else, and soon chooses anew.
+    pub(super) fn clear(&mut self, dimension: usize) {
+        self.slots = vec![NONE; dimension];
+        self.positions.clear();
+        self.curvature.clear();
+        self.factor.clear();
+        self.start.clear();
+        self.start_curvature.clear();
+        self.counters.next_choice = self.counters.events + BATCH.0;
+    }
+}
