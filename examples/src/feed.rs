@@ -19,9 +19,6 @@ use crate::text::{Line, Lines};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Bytes of a moment as events carry it, `2022-05-04T10:00:00.000Z`.
-const MOMENT: usize = 24;
-
 /// Time between two looks at how many events are due.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -93,8 +90,10 @@ impl fmt::Display for FeedSummary {
 /// There is no event, an event has no `time`, or a file cannot be written.
 pub fn run(config: &FeedConfig, progress: &Progress) -> Result<FeedSummary, Failure> {
     let events = read(config)?;
-    let mut settings = EventFilesConfig::default();
-    settings.events_per_part = share(config.rate, config.file.get()).max(1);
+    let settings = EventFilesConfig {
+        events_per_part: share(config.rate, config.file.get()).max(1),
+        ..EventFilesConfig::default()
+    };
     let mut writer = EventWriter::new(&config.output, &config.language, settings)?;
     let mut old = Old::new(config)?;
     let total = share(config.rate, config.time.get());
@@ -137,20 +136,34 @@ pub fn run(config: &FeedConfig, progress: &Progress) -> Result<FeedSummary, Fail
 #[derive(Debug, PartialEq)]
 struct Repeated {
     text: String,
-    /// Where moments stand in the text, and how long each is after the event, in milliseconds.
-    moments: Vec<(Range<usize>, i64)>,
+    /// Where moments stand in the text, how they are written, and how long each is after the event,
+    /// in milliseconds.
+    moments: Vec<(Range<usize>, Written, i64)>,
+}
+
+/// How a moment is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// `"2022-05-04T10:00:00.000Z"`
+    Text,
+    /// Milliseconds since the Unix epoch.
+    Number,
 }
 
 impl Repeated {
-    /// Finds the event's time and every other moment (of last plays); `None` without a time.
+    /// Finds the event's time, and the times of the last plays counted; `None` without a time.
     fn new(text: String) -> Option<Self> {
-        let key = r#""time":""#;
-        let time = text.find(key)? + key.len();
-        let time = moment_at(&text, time)?;
-        let quotes = text.match_indices('"').map(|(at, _)| at + 1);
-        let moments = quotes
-            .filter_map(|at| Some((at..at + MOMENT, moment_at(&text, at)?.checked_sub(time)?)))
-            .collect();
+        let (range, time) = text_after(&text, r#""time":""#)?;
+        let mut moments = vec![(range, Written::Text, 0)];
+        let key = r#""last":"#;
+        for (at, _) in text.match_indices(key) {
+            let start = at + key.len();
+            let digits = text[start..].bytes().take_while(u8::is_ascii_digit).count();
+            let range = start..start + digits;
+            let last: i64 = text[range.clone()].parse().ok()?;
+            moments.push((range, Written::Number, last.checked_sub(time)?));
+        }
+        moments.sort_by_key(|(range, ..)| range.start);
         Some(Self { text, moments })
     }
 
@@ -158,12 +171,18 @@ impl Repeated {
     fn at(&self, time_ms: i64, line: &mut Vec<u8>) -> Result<(), Failure> {
         line.clear();
         let mut end = 0;
-        for (range, after) in &self.moments {
+        for (range, written, after) in &self.moments {
             line.extend_from_slice(&self.text.as_bytes()[end..range.start]);
-            let moment = Timestamp::from_millisecond(time_ms.saturating_add(*after))
-                .map_err(|source| Failure::at("event time", source))?;
+            let moment = time_ms.saturating_add(*after);
             // Writing to a Vec cannot fail.
-            let _ = write!(line, "{moment:.3}");
+            let _ = match written {
+                Written::Number => write!(line, "{moment}"),
+                Written::Text => {
+                    let moment = Timestamp::from_millisecond(moment)
+                        .map_err(|source| Failure::at("event time", source))?;
+                    write!(line, "{moment:.3}")
+                }
+            };
             end = range.end;
         }
         line.extend_from_slice(&self.text.as_bytes()[end..]);
@@ -171,14 +190,13 @@ impl Repeated {
     }
 }
 
-/// The moment in the quotes whose inside begins at `at`, in milliseconds since the Unix epoch.
-fn moment_at(text: &str, at: usize) -> Option<i64> {
-    let (inside, rest) = text.get(at..)?.split_at_checked(MOMENT)?;
-    let bytes = inside.as_bytes();
-    if !rest.starts_with('"') || bytes[4] != b'-' || bytes[10] != b'T' || bytes[23] != b'Z' {
-        return None;
-    }
-    Some(inside.parse::<Timestamp>().ok()?.as_millisecond())
+/// The moment in quotes after `key`: where it stands, and its milliseconds since the Unix epoch.
+fn text_after(text: &str, key: &str) -> Option<(Range<usize>, i64)> {
+    let start = text.find(key)? + key.len();
+    let length = text[start..].find('"')?;
+    let range = start..start + length;
+    let moment: Timestamp = text[range.clone()].parse().ok()?;
+    Some((range, moment.as_millisecond()))
 }
 
 /// The events to repeat.
@@ -262,11 +280,12 @@ mod tests {
 
     #[test]
     fn every_moment_of_an_event_moves_by_the_same_time() {
-        let text = r#"{"time":"2023-11-10T00:00:46.875Z","a":{"last":"2023-11-09T23:59:46.875Z"},"b":"2023-11-10"}"#;
+        let text =
+            r#"{"time":"2023-11-10T00:00:46.875Z","a":{"last":1699574386875},"b":"2023-11-10"}"#;
         let event = Repeated::new(text.to_owned()).unwrap();
         let mut line = Vec::new();
         event.at(0, &mut line).unwrap();
-        let moved = r#"{"time":"1970-01-01T00:00:00.000Z","a":{"last":"1969-12-31T23:59:00.000Z"},"b":"2023-11-10"}"#;
+        let moved = r#"{"time":"1970-01-01T00:00:00.000Z","a":{"last":-60000},"b":"2023-11-10"}"#;
         assert_eq!(String::from_utf8(line).unwrap(), moved);
         assert_eq!(Repeated::new("{}".to_owned()), None);
     }

@@ -173,10 +173,21 @@ pub fn compare(
 /// The file cannot be read, is damaged, or has other positions or cohorts.
 pub fn read(path: &Path, spec: &FeatureSpec) -> Result<Population, Failure> {
     let bytes = std::fs::read(path).map_err(|source| Failure::file(path, source))?;
-    let population = Population::from_bytes(&bytes, spec.columns())
-        .map_err(|source| Failure::file(path, source))?;
+    decode(&bytes, spec).map_err(|source| Failure::file(path, source))
+}
+
+/// Reads the bytes of a statistics file and checks that they are of this spec.
+///
+/// # Errors
+///
+/// They are damaged, or have other positions or cohorts.
+pub fn decode(
+    bytes: &[u8],
+    spec: &FeatureSpec,
+) -> Result<Population, Box<dyn std::error::Error + Send + Sync>> {
+    let population = Population::from_bytes(bytes, spec.columns())?;
     if *population.cohorts() != spec.cohorts() {
-        return Err(Failure::file(path, "has the statistics of another spec"));
+        return Err("has the statistics of another spec".into());
     }
     Ok(population)
 }

@@ -83,8 +83,9 @@ pub struct Settings {
     /// Prefix of every dump's version
     #[arg(long, value_name = "V")]
     pub model_version: Option<String>,
-    /// Population statistics to scale with; without them, each day uses those of the days before
-    #[arg(long, value_name = "FILE")]
+    /// Population statistics to scale with, or latest for those of the registry; without them, each
+    /// day uses those of the days before
+    #[arg(long, value_name = "FILE|latest")]
     pub stats: Option<PathBuf>,
     /// Threads that read and encode; the model is the same for any number
     #[arg(long, value_name = "N")]

@@ -10,6 +10,7 @@ mod run;
 mod source;
 mod spool;
 mod state;
+mod statistics;
 mod stop;
 mod store;
 mod trainer;
@@ -23,11 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use self::run::Run;
 use self::source::Source;
+use self::statistics::Statistics;
 use crate::chunk_cache::ChunkCache;
 use crate::cli::Failure;
 use crate::progress::Progress;
 use crate::summary::Summary;
-use crate::{encode, population, spec_source};
+use crate::{encode, spec_source};
 
 pub use self::gate::{Gate, Withheld};
 pub use self::golden::Samples;
@@ -78,8 +80,11 @@ pub struct TrainConfig {
     pub output: String,
     /// Prefix of every dump's version.
     pub model_version: Option<String>,
-    /// Population statistics to scale with; those of the days before each day when absent.
+    /// Population statistics to scale with; those of the days before each day when absent. `latest`
+    /// takes the newest ones of the registry, and newer ones as they are published.
     pub statistics: Option<PathBuf>,
+    /// Publish the statistics that the run itself takes, under versions of their own.
+    pub publish_statistics: bool,
     /// Threads that read and encode; the model is the same for any number.
     pub threads: usize,
     /// Folder in which encoded events are kept, to be used by the next run in place of the text.
@@ -144,6 +149,7 @@ impl TrainConfig {
             output: output.into(),
             model_version: None,
             statistics: None,
+            publish_statistics: false,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             cache: None,
             predictions: None,
@@ -205,12 +211,9 @@ impl TrainConfig {
 pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failure> {
     config.check()?;
     let spec = spec_source::load(config)?;
-    let statistics = match &config.statistics {
-        Some(path) => Some(population::read(path, &spec)?),
-        None => None,
-    };
+    let statistics = Statistics::load(config, &spec)?;
     let telemetry = progress.telemetry_of(&config.language);
-    let mut run = Run::start(config, &spec, statistics.as_ref(), telemetry.clone())?;
+    let mut run = Run::start(config, &spec, &statistics, telemetry.clone())?;
     let (ledger, resumed) = (run.ledger().clone(), run.resumed().cloned());
     let mut source = Source::new(config, ledger, resumed)?;
 

@@ -40,6 +40,10 @@ pub struct StreamSettings {
     /// Time between two checkpoints; there is one with every dump as well
     #[arg(long, value_name = "TIME")]
     pub checkpoint_every: Option<Period>,
+    /// Publish the statistics of each day under a version of their own; on when following
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub publish_stats: Option<bool>,
     /// Length of a dump interval, such as 15m, 1h or 1d
     #[arg(long, value_name = "TIME")]
     pub dump_every: Option<Period>,
@@ -60,6 +64,7 @@ impl StreamSettings {
             max_future: Some(config.max_future_hours),
             store_patience: Some(config.patience.into()),
             checkpoint: None,
+            publish_stats: None,
             checkpoint_every: Some(config.checkpoint_every.into()),
             dump_every: Some(config.dump_every.into()),
             dump_clock: Some(config.dump_clock),
@@ -69,6 +74,7 @@ impl StreamSettings {
     /// Sets what is given.
     pub(super) fn apply(&self, config: &mut TrainConfig) {
         config.follow = self.follow.unwrap_or(false) && !self.once.unwrap_or(false);
+        config.publish_statistics = self.publish_stats.unwrap_or(config.follow);
         config.checkpoint = self.checkpoint.unwrap_or(config.follow);
         for (given, place) in [
             (self.poll, &mut config.poll),

@@ -11,7 +11,7 @@ use super::TrainConfig;
 use super::gate::Withheld;
 use super::golden::Samples;
 use super::interval::Interval;
-use super::store::{Store, Work};
+use super::store::{STATISTICS, Store, Work};
 use super::trainer::DumpState;
 use crate::cli::Failure;
 use crate::encode::Reject;
@@ -23,6 +23,7 @@ const WAITING: usize = 4;
 /// Writes dumps, checkpoints and rejects in order.
 pub(super) struct Publisher {
     describe: Describe,
+    publish_statistics: bool,
     work: Option<SyncSender<Work>>,
     thread: Option<JoinHandle<Result<Vec<Dump>, Failure>>>,
 }
@@ -58,6 +59,7 @@ impl Publisher {
         };
         Self {
             describe,
+            publish_statistics: config.publish_statistics,
             work: Some(sender),
             thread: Some(thread),
         }
@@ -146,6 +148,22 @@ impl Publisher {
             name,
             text: json_lines(&rejects)?,
         })
+    }
+
+    /// Queues statistics that have taken over, where they are to be published.
+    ///
+    /// # Errors
+    ///
+    /// An earlier result could not be written.
+    pub(super) fn keep_statistics(
+        &mut self,
+        (version, bytes): (Version, Vec<u8>),
+    ) -> Result<(), Failure> {
+        if self.publish_statistics {
+            self.send(Work::Statistics { version, bytes })
+        } else {
+            Ok(())
+        }
     }
 
     /// Queues the record of a dump that is kept back.
@@ -241,6 +259,10 @@ impl Describe {
             ])
             .collect();
         info.parent = parent;
+        if let Some(version) = &state.statistics {
+            let setting = (STATISTICS.to_owned(), version.to_string());
+            info.settings.extend([setting]);
+        }
         info.tool = concat!("train ", env!("CARGO_PKG_VERSION")).to_owned();
         // Whoever serves the file undoes the sampling of negatives, which the learner's own model
         // has undone already.

@@ -1,12 +1,14 @@
 //! The ordered fold of a run: learn, dump, and keep what a restart needs.
 
+mod dumping;
+mod files;
+
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use feature_spec::FeatureSpec;
 use lr_core::Metrics;
-use model_io::{Checkpoint, Version};
-use zscore_stats::Population;
+use model_io::Version;
 
 use super::dumps::Publisher;
 use super::gate::Withheld;
@@ -14,7 +16,8 @@ use super::golden::Samples;
 use super::interval::Interval;
 use super::ledger::Ledger;
 use super::source::Mark;
-use super::state::{self, FileCounts, RunState, metrics_of, put_metrics};
+use super::state::{self, FileCounts, RunState, metrics_of};
+use super::statistics::{Newer, Statistics};
 use super::store::Store;
 use super::trainer::Trainer;
 use super::{DumpClock, TrainConfig};
@@ -22,10 +25,9 @@ use crate::cli::Failure;
 use crate::encode::{Encoded, EncodedBlock, EncodedEvent, Reason, Step};
 use crate::event_files::EventFile;
 use crate::predictions::PredictionWriter;
-use crate::report::page::Facts;
-use crate::report::{DumpFact, DumpKind, Reporter};
+use crate::report::Reporter;
 use crate::summary::{Dump, Quality, Summary};
-use crate::telemetry::{DumpOutcome, FileOutcome, Telemetry};
+use crate::telemetry::Telemetry;
 
 /// The part of a checkpoint with the figures since the last dump.
 const INTERVAL_METRICS: &str = "interval-metrics";
@@ -67,6 +69,7 @@ pub(super) struct Run<'a> {
     started: Instant,
     events_before: u64,
     newest_ms: i64,
+    newer: Option<Newer>,
     telemetry: Telemetry,
 }
 
@@ -80,7 +83,7 @@ impl<'a> Run<'a> {
     pub(super) fn start(
         config: &'a TrainConfig,
         spec: &'a FeatureSpec,
-        statistics: Option<&Population>,
+        statistics: &Statistics,
         telemetry: Telemetry,
     ) -> Result<Self, Failure> {
         let started = Instant::now();
@@ -90,23 +93,32 @@ impl<'a> Run<'a> {
         } else {
             None
         };
-        let (trainer, run, recent, judged) = match &checkpoint {
+        let population = statistics.population();
+        let (mut trainer, run, recent, judged) = match &checkpoint {
             Some(checkpoint) => {
                 state::check(config, spec, checkpoint)?;
                 let learner = config.learner.clone();
                 (
-                    Trainer::resume(spec, statistics, learner, checkpoint)?,
+                    Trainer::resume(spec, population, learner, checkpoint)?,
                     RunState::load(checkpoint)?,
                     metrics_of(checkpoint, INTERVAL_METRICS)?,
                     metrics_of(checkpoint, JUDGED_METRICS)?,
                 )
             }
             None => (
-                Trainer::new(spec, statistics, config.learner.clone())?,
+                Trainer::new(spec, population, config.learner.clone())?,
                 RunState::default(),
                 no_metrics()?,
                 no_metrics()?,
             ),
+        };
+        let newer = match statistics {
+            Statistics::Published(version, _) => {
+                trainer.name_statistics(version);
+                let used = trainer.statistics_version().cloned();
+                Some(Newer::watch(config, spec, used)?)
+            }
+            _ => None,
         };
         let report = Reporter::open(config, spec, checkpoint.as_ref())?;
         let mut publisher = Publisher::new(config, spec, store);
@@ -149,6 +161,7 @@ impl<'a> Run<'a> {
             last_dump: started,
             started,
             newest_ms: i64::MIN,
+            newer,
             telemetry,
         })
     }
@@ -176,7 +189,7 @@ impl<'a> Run<'a> {
     pub(super) fn step(&mut self, step: Step<Mark>) -> Result<(), Failure> {
         match step {
             Step::Block(block) => self.block(block)?,
-            Step::Mark(mark) => self.mark(mark)?,
+            Step::Mark(mark) => self.mark(mark),
         }
         if self.config.dump_clock == DumpClock::Wall
             && self.last_dump.elapsed() >= self.config.dump_every
@@ -195,6 +208,10 @@ impl<'a> Run<'a> {
 
     fn block(&mut self, mut block: EncodedBlock) -> Result<(), Failure> {
         self.changed = true;
+        if let Some((version, population)) = self.newer.as_ref().and_then(Newer::take) {
+            tracing::info!(%version, "newer statistics take over");
+            self.trainer.use_statistics(version, &population)?;
+        }
         let before = self.events();
         block.for_each(|encoded| {
             if self.skip > 0 {
@@ -230,75 +247,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn to_next_dump(&self) -> Option<Duration> {
-        let every = self.config.dump_every;
-        match self.config.dump_clock {
-            DumpClock::Event => self.interval.to_its_end(every),
-            DumpClock::Wall => Some(every.saturating_sub(self.last_dump.elapsed())),
-        }
-    }
-
-    fn mark(&mut self, mark: Mark) -> Result<(), Failure> {
-        self.changed |= !matches!(mark, Mark::Idle);
-        match mark {
-            Mark::Idle => {}
-            Mark::Begin(file) => match &self.under_way {
-                Some((resumed, _)) if self.skip > 0 && resumed.key == file.key => {
-                    tracing::info!(file = file.key, lines = self.skip, "goes on within a file");
-                }
-                _ => self.under_way = Some((file, 0)),
-            },
-            Mark::End => {
-                if let Some((file, _)) = self.under_way.take() {
-                    if self.skip > 0 {
-                        let lines = std::mem::take(&mut self.skip);
-                        tracing::error!(file = file.key, lines, "ends before where it was left");
-                    }
-                    self.ledger.take(&file);
-                    self.files.consumed += 1;
-                    self.telemetry.file(FileOutcome::Consumed);
-                }
-            }
-            Mark::Lost { file, why } => {
-                tracing::error!(
-                    file = file.key,
-                    why,
-                    "the rest of the file is not learned from"
-                );
-                self.ledger.take(&file);
-                self.under_way = None;
-                self.skip = 0;
-                self.files.set_aside += 1;
-            }
-            Mark::Changed(file) => {
-                let key = &file.key;
-                tracing::error!(
-                    file = key,
-                    "changed after it was learned from: not read again"
-                );
-                self.ledger.take(&file);
-                self.files.changed += 1;
-                self.telemetry.file(FileOutcome::Changed);
-            }
-            Mark::Late { hour, files } => {
-                tracing::error!(files, hour, "files of an hour that is closed are not read");
-                self.ledger.reported_late(hour, files);
-                self.files.late += files;
-                (0..files).for_each(|_| self.telemetry.file(FileOutcome::Late));
-            }
-            Mark::Aside { file, why } => {
-                tracing::error!(file = file.key, why, "set aside: it could not be read");
-                self.ledger.set_aside(&file);
-                self.files.set_aside += 1;
-            }
-            Mark::Vanished(file) => {
-                tracing::warn!(file = file.key, "gone before it could be read");
-                self.files.vanished += 1;
-            }
-        }
-        Ok(())
-    }
-
     fn event(&mut self, mut event: EncodedEvent<'_>) -> Result<(), Failure> {
         let every = self.config.dump_every;
         if self.config.dump_clock == DumpClock::Event
@@ -309,6 +257,9 @@ impl<'a> Run<'a> {
         self.interval.event(event.time_ms, every);
         self.newest_ms = self.newest_ms.max(event.time_ms);
         let prediction = self.trainer.learn(&mut event)?;
+        if let Some(taken) = self.trainer.statistics_taken() {
+            self.publisher.keep_statistics(taken)?;
+        }
         if let Some(line) = event.sample {
             self.samples.push(line);
         }
@@ -332,161 +283,6 @@ impl<'a> Run<'a> {
                 .map_err(|source| Failure::at(place(), source))?;
         }
         Ok(())
-    }
-
-    /// Ends the dump interval: publishes the model unless the gate keeps it back.
-    fn dump(&mut self) -> Result<(), Failure> {
-        self.keep_rejects()?;
-        let rejects = self.interval.check_rejects(self.config.max_reject_share);
-        let mut reasons = match rejects {
-            Err(failure) if self.config.follow => vec![failure.to_string()],
-            rejects => rejects.map(|()| Vec::new())?,
-        };
-        let Some(time_ms) = self.interval.dump_time_ms(self.config.dump_every) else {
-            return Ok(());
-        };
-        let recent = std::mem::replace(&mut self.recent, no_metrics()?);
-        self.telemetry
-            .interval(recent.log_loss(), recent.calibration());
-        let failure = |source| Failure::at("metrics", source);
-        self.judged.merge(&recent).map_err(failure)?;
-        let mut judged = self.judged.clone();
-        if self.config.gate.may_judge(&judged) {
-            self.judged = no_metrics()?;
-            let running = self.trainer.metrics();
-            reasons.extend(self.config.gate.reasons(&judged, running));
-        } else {
-            judged = recent.clone();
-        }
-        self.interval.start_next();
-        let state = match self.trainer.dump() {
-            Ok(Some(state)) => state,
-            Ok(None) => return Ok(()),
-            Err(failure) => {
-                reasons.push(failure.render());
-                return self.withhold(time_ms, reasons, &judged);
-            }
-        };
-        if !reasons.is_empty() {
-            return self.withhold(time_ms, reasons, &judged);
-        }
-        let parent = self.parent.clone();
-        let snapshot = self.publisher.snapshot(time_ms, state, &recent, parent)?;
-        self.parent = Some(snapshot.info.version.clone());
-        self.report_dump(time_ms, &snapshot.info.version, &recent, "");
-        if self.report.as_ref().is_some_and(Reporter::is_due) {
-            self.write_report()?;
-        }
-        let checkpoint = (self.config.checkpoint).then(|| self.state()).transpose()?;
-        self.publisher.publish(snapshot, &self.samples, checkpoint)
-    }
-
-    /// Says aloud and writes down that a dump is kept back, and why.
-    fn withhold(
-        &mut self,
-        time_ms: i64,
-        reasons: Vec<String>,
-        judged: &Metrics,
-    ) -> Result<(), Failure> {
-        let running = self.trainer.metrics();
-        let version = self.publisher.version(time_ms, running.events())?;
-        let withheld = Withheld {
-            version: version.to_string(),
-            reasons,
-            events: judged.events(),
-            judged: Quality::of(judged),
-            running: Quality::of(running),
-        };
-        let reasons = withheld.reasons.join("; ");
-        tracing::error!(%version, reasons, "dump withheld");
-        self.report_dump(time_ms, &version, judged, &reasons);
-        self.telemetry.dump(DumpOutcome::Withheld);
-        self.publisher.keep_withheld(&withheld)?;
-        self.withheld.push(withheld);
-        Ok(())
-    }
-
-    /// Writes the page about the run, if one is asked for.
-    #[allow(clippy::cast_precision_loss)] // a rate for people
-    fn write_report(&mut self) -> Result<(), Failure> {
-        let events = self.events();
-        let (Some(report), Some(state)) = (&mut self.report, self.trainer.dump()?) else {
-            return Ok(());
-        };
-        let drift = self.trainer.drift()?;
-        let files = self.files;
-        let seconds = self.started.elapsed().as_secs_f64();
-        report.write(&Facts {
-            title: "Training report",
-            spec: self.spec,
-            weights: state.model.weights(),
-            rejected: &self.rejected,
-            files: &[
-                ("read to the end", files.consumed),
-                ("too late", files.late),
-                ("changed after they were read", files.changed),
-                ("set aside", files.set_aside),
-                ("gone before they could be read", files.vanished),
-            ],
-            drift: drift.as_ref(),
-            events_per_second: (seconds > 0.0).then(|| events as f64 / seconds),
-        })
-    }
-
-    /// Tells the page of a dump; `why` is empty for one that is published.
-    fn report_dump(&mut self, time_ms: i64, version: &Version, recent: &Metrics, why: &str) {
-        if let Some(report) = &mut self.report {
-            report.dump(DumpFact {
-                time_ms,
-                version: version.to_string(),
-                kind: if why.is_empty() {
-                    DumpKind::Published
-                } else {
-                    DumpKind::Withheld
-                },
-                why: why.to_owned(),
-                log_loss: recent.log_loss(),
-                calibration: recent.calibration(),
-                events: recent.events(),
-            });
-        }
-    }
-
-    /// Queues a checkpoint of this moment.
-    fn checkpoint(&mut self) -> Result<(), Failure> {
-        self.keep_rejects()?;
-        let state = self.state()?;
-        self.publisher.checkpoint(state)
-    }
-
-    fn keep_rejects(&mut self) -> Result<(), Failure> {
-        self.publisher
-            .keep_rejects(&mut self.interval, &mut self.rejects_written)
-    }
-
-    /// Everything that a restart needs, as of now.
-    fn state(&mut self) -> Result<Checkpoint, Failure> {
-        self.changed = false;
-        self.last_checkpoint = Instant::now();
-        let mut checkpoint = state::begin(self.config, self.spec);
-        self.trainer.save(&mut checkpoint)?;
-        put_metrics(&mut checkpoint, INTERVAL_METRICS, &self.recent);
-        put_metrics(&mut checkpoint, JUDGED_METRICS, &self.judged);
-        let run = RunState {
-            ledger: self.ledger.clone(),
-            under_way: self.under_way.clone(),
-            interval: self.interval.clone(),
-            rejected: self.rejected.clone(),
-            rejects_written: self.rejects_written,
-            samples: self.samples.clone(),
-            parent: self.parent.clone(),
-            files: self.files,
-        };
-        run.save(&mut checkpoint)?;
-        if let Some(report) = &self.report {
-            report.save(&mut checkpoint)?;
-        }
-        Ok(checkpoint)
     }
 
     /// Ends the run and tells how it went. A run that was asked to stop dumps nothing more.

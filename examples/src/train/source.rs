@@ -322,7 +322,7 @@ impl Source {
             self.mark(Mark::Aside { file, why });
             return;
         }
-        trouble.next = now + trouble.pause;
+        trouble.next = (now + trouble.pause).min(trouble.since + self.settings.patience);
         trouble.pause = (trouble.pause * 2).min(LONGEST_PAUSE);
     }
 

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use feature_spec::FeatureSpec;
 use model_io::object_store::ObjectStoreExt;
 use model_io::{
-    Blocking, Checkpoint, CheckpointWriter, Location, PublishOptions, PublishOutcome, Registry,
-    RegistryError, Snapshot, Version,
+    ArtifactKind, Blocking, Checkpoint, CheckpointWriter, Location, PublishOptions, PublishOutcome,
+    Registry, RegistryError, Snapshot, Version,
 };
 
 use super::TrainConfig;
 use super::golden::Samples;
+use super::statistics::FILE;
 use super::stop::Stop;
 use crate::cli::Failure;
 use crate::summary::Dump;
@@ -19,6 +20,9 @@ use crate::telemetry::{DumpOutcome, Telemetry};
 
 /// The part of a checkpoint that holds a dump which may not be published yet.
 const PENDING: &str = "pending";
+
+/// The setting of a model that names the version of its statistics.
+pub(super) const STATISTICS: &str = "statistics";
 
 /// Time between two attempts at a store that fails.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -42,6 +46,8 @@ pub(super) enum Work {
     },
     /// A dump from a checkpoint.
     Again { bytes: Vec<u8> },
+    /// Statistics, under a version of their own.
+    Statistics { version: Version, bytes: Vec<u8> },
     /// A checkpoint.
     Checkpoint(Box<Checkpoint>),
     /// A file for people, in a folder beside the models.
@@ -149,9 +155,16 @@ impl Store {
                     checkpoint.parts.insert(PENDING.to_owned(), bytes.clone());
                     self.commit(&mut checkpoint)?;
                 }
-                self.publish(bytes.into())
+                let statistics = snapshot.info.settings.get(STATISTICS);
+                self.publish(bytes.into(), statistics.map(String::as_str))
             }
-            Work::Again { bytes } => self.publish(bytes.into()),
+            Work::Again { bytes } => {
+                let snapshot = Snapshot::from_bytes(&bytes)
+                    .map_err(|source| Failure::at("dump of the checkpoint", source))?;
+                let statistics = snapshot.info.settings.get(STATISTICS);
+                self.publish(bytes.into(), statistics.map(String::as_str))
+            }
+            Work::Statistics { version, bytes } => self.publish_statistics(&version, bytes.into()),
             Work::Checkpoint(mut checkpoint) => self.commit(&mut checkpoint),
             Work::File { folder, name, text } => self.put(folder, &name, text),
         }
@@ -167,8 +180,20 @@ impl Store {
         self.dumps
     }
 
-    fn publish(&mut self, bytes: Bytes) -> Result<(), Failure> {
+    fn publish_statistics(&mut self, version: &Version, bytes: Bytes) -> Result<(), Failure> {
+        let files = [(FILE.to_owned(), bytes)];
+        self.patiently("publish statistics", |store| {
+            let kind = ArtifactKind::Statistics;
+            let publish = (store.registry).publish_artifact(kind, &store.language, version, &files);
+            store.runtime.run(publish)
+        })?;
+        tracing::info!(%version, "statistics published");
+        Ok(())
+    }
+
+    fn publish(&mut self, bytes: Bytes, statistics: Option<&str>) -> Result<(), Failure> {
         let mut options = PublishOptions::default();
+        options.statistics_version = statistics.and_then(|version| version.parse().ok());
         if let Some(writer) = &self.writer {
             options.epoch = writer.epoch();
             options.checkpoint = Some(writer.sequence());

@@ -2,7 +2,7 @@
 
 use feature_spec::FeatureSpec;
 use lr_core::{Example, Learner, LearnerConfig, LinearModel, Metrics, Prediction};
-use model_io::{Checkpoint, EventSpan, Statistics};
+use model_io::{Checkpoint, EventSpan, Statistics, Version};
 use serde::{Deserialize, Serialize};
 use sprs::CsVecViewI;
 use zscore_stats::{Drift, Population, Scaler};
@@ -28,15 +28,20 @@ pub struct Trainer {
     learner: Learner,
     metrics: Metrics,
     times: Times,
+    /// Statistics that took over since they were last asked for.
+    taken: Option<Vec<u8>>,
 }
 
 /// What the trainer knows of time, in event time.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Times {
     /// Day under way, since the Unix epoch.
     day: Option<i64>,
     first_ms: Option<i64>,
     last_ms: Option<i64>,
+    /// Version of the statistics that rows are scaled with; `None` without any, or given as a file.
+    #[serde(default)]
+    statistics: Option<Version>,
 }
 
 impl Times {
@@ -63,6 +68,8 @@ pub struct DumpState {
     pub time_span_ms: (i64, i64),
     /// Progressive figures so far.
     pub metrics: Metrics,
+    /// Version of the statistics, if they have one.
+    pub statistics: Option<Version>,
 }
 
 impl Trainer {
@@ -98,6 +105,7 @@ impl Trainer {
             learner,
             metrics: Metrics::new(),
             times: Times::default(),
+            taken: None,
         })
     }
 
@@ -224,7 +232,58 @@ impl Trainer {
             events: self.metrics.events(),
             time_span_ms,
             metrics: self.metrics.clone(),
+            statistics: self.times.statistics.clone(),
         }))
+    }
+
+    /// Names statistics that were given at the start, unless a checkpoint has named its own.
+    pub(super) fn name_statistics(&mut self, version: &Version) {
+        let name = &mut self.times.statistics;
+        name.get_or_insert_with(|| version.clone());
+    }
+
+    /// Version of the statistics in use, if they have one.
+    pub(super) fn statistics_version(&self) -> Option<&Version> {
+        self.times.statistics.as_ref()
+    }
+
+    /// Takes over given statistics and carries the learner to the new scale, so that predictions do
+    /// not jump.
+    ///
+    /// # Errors
+    ///
+    /// The statistics are of another spec.
+    pub fn use_statistics(
+        &mut self,
+        version: Version,
+        population: &Population,
+    ) -> Result<(), Failure> {
+        let scaler = Scaler::new(self.spec.policies(), population)
+            .map_err(|source| Failure::at(format!("statistics {version}"), source))?;
+        self.carry(scaler)?;
+        self.times.statistics = Some(version);
+        Ok(())
+    }
+
+    /// The statistics that took over since this was last asked for.
+    pub(super) fn statistics_taken(&mut self) -> Option<(Version, Vec<u8>)> {
+        let bytes = self.taken.take()?;
+        Some((self.times.statistics.clone()?, bytes))
+    }
+
+    /// Changes the scale: `w′ = w·D′/D`, so that margins stay as they are.
+    fn carry(&mut self, scaler: Scaler) -> Result<(), Failure> {
+        let place = "new statistics";
+        let ratios: Vec<f32> = self
+            .scaler
+            .rescale_factors(&scaler)
+            .map_err(|source| Failure::at(place, source))?
+            .collect();
+        self.learner
+            .rescale(&ratios)
+            .map_err(|source| Failure::at(place, source))?;
+        self.scaler = scaler;
+        Ok(())
     }
 
     /// At the first event of a later day, takes over the statistics of the days before it and
@@ -234,20 +293,26 @@ impl Trainer {
             return Ok(());
         };
         if self.times.day.is_some_and(|current| day > current) {
-            let place = "statistics of the days before";
+            let rows = self.metrics.events();
+            let version = version_of(self.times.day.unwrap_or(day), rows)?;
+            let bytes = past.population().to_bytes();
             let scaler = Scaler::new(self.spec.policies(), past.population())
-                .map_err(|source| Failure::at(place, source))?;
-            let ratios: Vec<f32> = self
-                .scaler
-                .rescale_factors(&scaler)
-                .map_err(|source| Failure::at(place, source))?
-                .collect();
-            self.learner
-                .rescale(&ratios)
-                .map_err(|source| Failure::at(place, source))?;
-            self.scaler = scaler;
+                .map_err(|source| Failure::at("statistics of the days before", source))?;
+            self.carry(scaler)?;
+            self.times.statistics = Some(version);
+            self.taken = Some(bytes);
         }
         self.times.day = self.times.day.max(Some(day));
         Ok(())
     }
+}
+
+/// The version of statistics that hold everything up to the end of a day: its date, and how many
+/// events there were.
+fn version_of(day: i64, events: u64) -> Result<Version, Failure> {
+    let place = || format!("statistics of day {day} since 1970");
+    let date = jiff::Timestamp::from_millisecond(day.saturating_mul(DAY_MS))
+        .map_err(|source| Failure::at(place(), source))?
+        .strftime("%Y-%m-%d");
+    Version::new(format!("{date}-{events}")).map_err(|source| Failure::at(place(), source))
 }

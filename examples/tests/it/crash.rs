@@ -132,8 +132,17 @@ impl Stage {
         assert!(report.problems.is_empty(), "{:?}", report.problems);
         let mut rejects = BTreeMap::new();
         for part in std::fs::read_dir(folder.join("rejects/HI")).unwrap() {
-            for line in std::fs::read_to_string(part.unwrap().path())
-                .unwrap()
+            let part = part.unwrap().path();
+            // A killed write leaves `part-….jsonl#1` behind.
+            if part
+                .extension()
+                .is_none_or(|extension| extension != "jsonl")
+            {
+                continue;
+            }
+            let text = std::fs::read_to_string(part).unwrap();
+            for line in text
+                .replace(self.folder.path().to_str().unwrap(), "DIR")
                 .lines()
             {
                 *rejects.entry(line.to_owned()).or_insert(0) += 1;
@@ -174,7 +183,7 @@ fn run_undisturbed() -> Outcome {
     let status = stage.start("calm").wait().unwrap();
     assert!(status.success(), "{status}");
     let outcome = stage.outcome("calm");
-    assert_eq!(outcome.events as usize, EVENTS - EVENTS / 501);
+    assert_eq!(outcome.events, (EVENTS - EVENTS / 501) as u64);
     assert!(outcome.versions.len() > 15, "{:?}", outcome.versions);
     assert!(outcome.rejects.values().all(|&times| times == 1));
     outcome
@@ -250,7 +259,7 @@ fn check_kills(most: u32, least: u32) {
     );
     assert!(result.kills >= least, "only {} kills", result.kills);
     assert!(
-        result.with_progress >= least / 2,
+        result.with_progress >= least / 3,
         "nothing was committed between the kills: {result:?}"
     );
     let outcome = stage.outcome("killed");
@@ -358,8 +367,10 @@ fn of_two_trainers_started_by_mistake_one_is_fenced_and_the_models_are_right() {
     }
     let mut second = stage.start("two");
     stage.appear(usize::MAX);
-    let (first, second) = (first.wait().unwrap(), second.wait().unwrap());
-    assert_eq!((first.code(), second.code()), (Some(3), Some(0)));
+    // The one that is there may win the race for the next checkpoint when the other takes over.
+    let mut codes = [first.wait().unwrap().code(), second.wait().unwrap().code()];
+    codes.sort_unstable();
+    assert_eq!(codes, [Some(0), Some(3)]);
     assert!(stage.outcome("two") == *expected, "the models differ");
 }
 

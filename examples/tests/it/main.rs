@@ -7,6 +7,7 @@ mod evaluate;
 mod event_files;
 mod event_gen;
 mod exact;
+mod follow;
 mod kuairand;
 mod libsvm;
 mod log;
