@@ -8,11 +8,12 @@ use crate::{
     kernel::{
         Checked, Stack, TERMS,
         bank::{
-            self, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Lesson, Line, Look, MEMBERS, N, Plan,
-            SHRINK, SQUARES, Sources,
+            self, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, SHRINK,
+            SQUARES, Sources,
         },
     },
     row::CheckedRow,
+    rules::Lesson,
     state::{LearnerState, StateError, TensorData},
 };
 
@@ -113,16 +114,15 @@ impl Bank {
 
     /// Returns the margin of a row.
     pub(crate) fn margin(&self, row: &CheckedRow<'_>) -> f64 {
-        self.look(row).margin
+        let mut look = Look::default();
+        self.look(row, &mut look)
     }
 
-    fn look(&self, row: &CheckedRow<'_>) -> Look {
-        let mut look = Look::default();
+    fn look(&self, row: &CheckedRow<'_>, look: &mut Look) -> f64 {
         let Self {
             lines, plan, stack, ..
         } = self;
-        bank::look(self.kernel, lines, row.ordered(), plan, stack, &mut look);
-        look
+        bank::look(self.kernel, lines, row.ordered(), plan, stack, look)
     }
 
     /// Returns the margin of a row and keeps what learning from it needs.
@@ -134,12 +134,11 @@ impl Bank {
             look,
             ..
         } = self;
-        bank::observe(self.kernel, lines, row.ordered(), plan, stack, look);
-        look.margin
+        bank::observe(self.kernel, lines, row.ordered(), plan, stack, look)
     }
 
     /// Learns a row that has just been observed.
-    pub(crate) fn learn(&mut self, row: &CheckedRow<'_>, lesson: Lesson) {
+    pub(crate) fn learn(&mut self, row: &CheckedRow<'_>, lesson: &Lesson) {
         let Self {
             lines,
             plan,
@@ -160,7 +159,9 @@ impl Bank {
     pub(crate) fn variance(&self, row: &CheckedRow<'_>, evidence: f64) -> f64 {
         let prior = self.plan.variances.iter().copied().fold(0.0_f32, f32::max);
         let prior = if prior > 0.0 { f64::from(prior) } else { 1.0 };
-        let mut sum = self.stack.variance(&self.look(row).terms);
+        let mut look = Look::default();
+        self.look(row, &mut look);
+        let mut sum = self.stack.variance(&look.terms);
         for (&position, &value) in row.positions().iter().zip(row.values()) {
             let line = &self.lines[position as usize].0;
             let x = f64::from(value) * (1.0 + f64::from(line[SHRINK]));

@@ -11,10 +11,10 @@ use crate::{
     bank::Bank,
     config::{ConfigError, LearnerConfig, OptimizerConfig},
     example::Example,
-    kernel::{Checked, Kernel, bank::Lesson, complement_sigmoid},
+    kernel::{Checked, Kernel},
     loss::sigmoid,
     row::{CheckedRow, RowError, check_importance},
-    rules::{AdaGrad, Decay, Event, Ftrl, Normalized, Sgd},
+    rules::{AdaGrad, Decay, Ftrl, Lesson, Normalized, Sgd},
     single::Single,
 };
 
@@ -61,6 +61,8 @@ pub struct Learner {
     /// What an event adds to decayed sums; grows by `growth` at each.
     gain: f64,
     growth: f64,
+    /// That of the gain.
+    decay: Decay,
     /// ln of the sampling rate: what is added to a margin to undo it.
     unsampling: f64,
 }
@@ -135,23 +137,55 @@ impl Learner {
     /// # Complexity
     ///
     /// O(nnz × members).
-    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
     pub fn learn(&mut self, example: &Example<'_>) -> Result<Prediction, LearnError> {
         let row = CheckedRow::of_model(&example.features, self.dimension)
             .map_err(|source| LearnError::Row { source })?;
-        check_importance(example.importance).map_err(|source| LearnError::Row { source })?;
-        let label = example.label;
+        self.learn_fitting(&row, example.label, example.importance)
+    }
+
+    /// [`Learner::learn`] for a row that was checked before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Learner::learn`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lr_core::{CheckedRow, Learner, OptimizerConfig};
+    ///
+    /// let mut learner = Learner::new(3, OptimizerConfig::default())?;
+    /// let row = CheckedRow::new(&[0, 2], &[1.0, 0.5])?;
+    /// learner.learn_row(&row, true, 1.0)?;
+    /// assert!(learner.predict_row(&row)?.probability > 0.5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn learn_row(
+        &mut self,
+        row: &CheckedRow<'_>,
+        label: bool,
+        importance: f32,
+    ) -> Result<Prediction, LearnError> {
+        row.check_fit(self.dimension)
+            .map_err(|source| LearnError::Row { source })?;
+        self.learn_fitting(row, label, importance)
+    }
+
+    #[inline(always)]
+    fn learn_fitting(
+        &mut self,
+        row: &CheckedRow<'_>,
+        label: bool,
+        importance: f32,
+    ) -> Result<Prediction, LearnError> {
+        check_importance(importance).map_err(|source| LearnError::Row { source })?;
         let class = if label {
             self.config.positive_importance
         } else {
             self.config.negative_importance
         };
-        let importance = example.importance * class;
-        let margin = on_single!(
-            &mut self.kind,
-            bank => bank.observe(&row),
-            single => single.observe(&row)
-        );
+        let importance = importance * class;
+        let margin = on_single!(&mut self.kind, bank => bank.observe(row), s => s.observe(row));
         self.guard(Quantity::Margin, margin.abs(), self.config.max_margin)?;
         // The loss without its smooth part, which is at most ln 2 and costs two logarithms.
         let miss = (if label { -margin } else { margin }).max(0.0);
@@ -163,33 +197,21 @@ impl Learner {
 
         if self.age() {
             // What was observed is in the old units.
-            on_single!(&mut self.kind, bank => bank.observe(&row), s => s.observe(&row));
+            on_single!(&mut self.kind, bank => bank.observe(row), s => s.observe(row));
         }
-        let decay = Decay::new(self.gain);
-        let probability = sigmoid(margin);
-        let away = if label { -1.0 } else { 1.0 };
-        let event = Event {
-            gradient: away * complement_sigmoid(-away * margin as f32),
-            importance,
-            before: self.events,
-            decay,
-        };
         if importance > 0.0 {
-            on_single!(
-                &mut self.kind,
-                bank => bank.learn(&row, Lesson { label, importance, decay }),
-                single => single.learn(&row, margin, label, event)
-            );
+            let lesson = Lesson {
+                margin,
+                label,
+                importance,
+                before: self.events,
+                decay: self.decay,
+            };
+            on_single!(&mut self.kind, bank => bank.learn(row, &lesson), s => s.learn(row, &lesson));
         }
         self.mean_loss = mean_loss;
         self.events += 1;
-        if self.unsampling < 0.0 {
-            return Ok(self.prediction(margin));
-        }
-        Ok(Prediction {
-            margin,
-            probability,
-        })
+        Ok(self.prediction(margin))
     }
 
     /// Asks the memory for what a row will need, without waiting: call it for the next row before
@@ -205,8 +227,17 @@ impl Learner {
     ///
     /// Any [`RowError`] about positions or values.
     pub fn predict(&self, features: &CsVecViewI<'_, f32, u32>) -> Result<Prediction, RowError> {
-        let row = CheckedRow::of_model(features, self.dimension)?;
-        let margin = on_single!(&self.kind, bank => bank.margin(&row), s => s.margin(&row));
+        self.predict_row(&CheckedRow::of_model(features, self.dimension)?)
+    }
+
+    /// [`Learner::predict`] for a row that was checked before.
+    ///
+    /// # Errors
+    ///
+    /// - [`RowError::PositionOutOfRange`]: a position is not below the dimension.
+    pub fn predict_row(&self, row: &CheckedRow<'_>) -> Result<Prediction, RowError> {
+        row.check_fit(self.dimension)?;
+        let margin = on_single!(&self.kind, bank => bank.margin(row), s => s.margin(row));
         Ok(self.prediction(margin))
     }
 
@@ -247,12 +278,16 @@ impl Learner {
             mean_loss: 0.0,
             gain: 1.0,
             growth,
+            decay: Decay::new(1.0),
             unsampling,
         }
     }
 
     /// Ages the evidence by one event, and returns whether the sums were brought to new units.
     fn age(&mut self) -> bool {
+        if self.growth <= 1.0 {
+            return false;
+        }
         self.gain *= self.growth;
         let full = self.gain >= MOST_GAIN;
         if full {
@@ -261,6 +296,7 @@ impl Learner {
             let factor = (1.0 / MOST_GAIN) as f32;
             on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
         }
+        self.decay = Decay::new(self.gain);
         full
     }
 

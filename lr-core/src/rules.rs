@@ -11,18 +11,52 @@ mod normalized;
 mod sgd;
 
 pub(crate) use self::{adagrad::AdaGrad, ftrl::Ftrl, normalized::Normalized, sgd::Sgd};
-use crate::kernel::{Number, single::Stored};
+use crate::kernel::{Number, complement_sigmoid, single::Stored};
+
+/// What there is to learn from a row that has just been observed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lesson {
+    /// What was predicted, in log-odds.
+    pub(crate) margin: f64,
+    pub(crate) label: bool,
+    /// Importance, class weight included.
+    pub(crate) importance: f32,
+    /// Events learned before.
+    pub(crate) before: u64,
+    pub(crate) decay: Decay,
+}
+
+impl Lesson {
+    /// The sign of the gradient: −1 where the label is true.
+    #[inline(always)]
+    pub(crate) fn sign(&self) -> f32 {
+        if self.label { -1.0 } else { 1.0 }
+    }
+}
 
 /// Facts about the event that is being learned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event {
     /// `∂ℓ/∂m`, in `[−1, 1]`.
     pub(crate) gradient: f32,
-    /// Importance, class weight included.
     pub(crate) importance: f32,
     /// Events learned before.
     pub(crate) before: u64,
     pub(crate) decay: Decay,
+}
+
+impl Event {
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
+    pub(crate) fn new(lesson: &Lesson) -> Self {
+        let agreement = -lesson.sign() * lesson.margin as f32;
+        Self {
+            gradient: lesson.sign() * complement_sigmoid(agreement),
+            importance: lesson.importance,
+            before: lesson.before,
+            decay: lesson.decay,
+        }
+    }
 }
 
 /// How evidence ages: what is added at one event counts half after a half-life.

@@ -6,7 +6,7 @@ use crate::{
         single::{Seen, Stored},
     },
     row::CheckedRow,
-    rules::{Event, Numbers, Rule, Step},
+    rules::{Event, Lesson, Numbers, Rule, Step},
     state::{LearnerState, StateError, TensorData},
 };
 
@@ -69,11 +69,12 @@ impl<R: Rule> Single<R> {
         }
     }
 
-    /// Learns a row that has just been observed with the margin `margin`.
-    pub(crate) fn learn(&mut self, row: &CheckedRow<'_>, margin: f64, label: bool, event: Event) {
+    /// Learns a row that has just been observed.
+    pub(crate) fn learn(&mut self, row: &CheckedRow<'_>, lesson: &Lesson) {
+        let event = Event::new(lesson);
         let step = self.rule.step_of(event);
         if R::INVARIANT && event.importance > 1.0 {
-            self.learn_important(row, margin, label, event.importance, &step);
+            self.learn_important(row, lesson, &step);
             return;
         }
         let push = event.importance * event.gradient;
@@ -86,14 +87,7 @@ impl<R: Rule> Single<R> {
     /// Learns with steps that follow the gradient flow, so that they do not overshoot: their common
     /// factor needs all rates first.
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
-    fn learn_important(
-        &mut self,
-        row: &CheckedRow<'_>,
-        margin: f64,
-        label: bool,
-        importance: f32,
-        step: &R::Step,
-    ) {
+    fn learn_important(&mut self, row: &CheckedRow<'_>, lesson: &Lesson, step: &R::Step) {
         let Self {
             slots, bias, rates, ..
         } = self;
@@ -109,7 +103,8 @@ impl<R: Rule> Single<R> {
             reach += f64::from(rate) * (f64::from(x) * f64::from(x));
             rates.push(rate);
         }
-        let push = invariant_push(margin, label, f64::from(importance), reach) as f32;
+        let importance = f64::from(lesson.importance);
+        let push = invariant_push(lesson.margin, lesson.label, importance, reach) as f32;
         step.step(bias, 1.0, bias_rate, push);
         for ((&position, &x), &rate) in entries.zip(&*rates) {
             let slot = &mut slots[position as usize];

@@ -22,10 +22,11 @@ use crate::{
     dense::{cholesky, solve_factored},
     kernel::{
         Checked,
-        bank::{COUNT, H, Lesson, Line, SHRINK},
+        bank::{COUNT, H, Line, SHRINK},
         complement_sigmoid,
     },
     row::CheckedRow,
+    rules::Lesson,
 };
 
 /// Slot of a position that is not joint.
@@ -117,9 +118,9 @@ impl Joint {
         lines: &mut [Line],
         row: &CheckedRow<'_>,
         margin: f64,
-        lesson: Lesson,
+        lesson: &Lesson,
     ) {
-        let Lesson {
+        let &Lesson {
             importance, decay, ..
         } = lesson;
         self.counters.events += 1;

@@ -26,7 +26,7 @@ mod plain;
 #[cfg(target_arch = "x86_64")]
 use super::Kernel;
 use super::{Checked, Stack, TERMS, dispatch, prefetch};
-use crate::{row::Ordered, rules::Decay};
+use crate::{row::Ordered, rules::Lesson};
 
 /// Numbers kept a position.
 pub(crate) const LINE: usize = 16;
@@ -152,7 +152,7 @@ pub(crate) struct Plan {
 }
 
 /// What a row looks like to the bank.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Look {
     /// Terms of the stacker.
@@ -161,26 +161,11 @@ pub(crate) struct Look {
     gain: [f64; TERMS],
     /// Margins by member, in the first lanes; the others mean nothing.
     whole: Lanes,
-    pub(crate) margin: f64,
+    /// n, h, Σ v² and count of the positions, in blocks of sixteen, as far as the kernel keeps them.
+    sums: Vec<[Lanes; 4]>,
 }
 
-/// What there is to learn from a row.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lesson {
-    pub(crate) label: bool,
-    pub(crate) importance: f32,
-    pub(crate) decay: Decay,
-}
-
-impl Lesson {
-    /// The way a step along the gradient leads away from: −1 where the label is true.
-    #[inline(always)]
-    fn away(self) -> f32 {
-        if self.label { -1.0 } else { 1.0 }
-    }
-}
-
-/// Computes margin and terms of a row. A row that does not fit counts as empty.
+/// Returns the margin of a row, and computes its terms. A row that does not fit counts as empty.
 pub(crate) fn look(
     kernel: Checked,
     lines: &[Line],
@@ -188,18 +173,18 @@ pub(crate) fn look(
     plan: &Plan,
     stack: &Stack,
     look: &mut Look,
-) {
+) -> f64 {
     #[cfg(target_arch = "x86_64")]
     if kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
         #[allow(unsafe_code)]
         // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
-        return unsafe { avx512::look(lines, row, plan, stack, look) };
+        return unsafe { avx512::terms::<false>(lines, row, plan, stack, look) };
     }
     dispatch!(
         kernel,
         plain::look,
-        (lines: &[Line], row: &Ordered<'_>, plan: &Plan, stack: &Stack, look: &mut Look)
-    );
+        (lines: &[Line], row: &Ordered<'_>, plan: &Plan, stack: &Stack, look: &mut Look) -> f64
+    )
 }
 
 /// [`look`], for a row that is then learned.
@@ -210,7 +195,7 @@ pub(crate) fn observe(
     plan: &Plan,
     stack: &Stack,
     look: &mut Look,
-) {
+) -> f64 {
     #[cfg(target_arch = "x86_64")]
     if kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
         #[allow(unsafe_code)]
@@ -220,8 +205,8 @@ pub(crate) fn observe(
     dispatch!(
         kernel,
         plain::observe,
-        (lines: &[Line], row: &Ordered<'_>, plan: &Plan, stack: &Stack, look: &mut Look)
-    );
+        (lines: &[Line], row: &Ordered<'_>, plan: &Plan, stack: &Stack, look: &mut Look) -> f64
+    )
 }
 
 /// Learns a row that has just been observed: the members, then the stacker.
@@ -232,7 +217,7 @@ pub(crate) fn learn(
     plan: &Plan,
     stack: &mut Stack,
     look: &Look,
-    lesson: Lesson,
+    lesson: &Lesson,
 ) {
     #[cfg(target_arch = "x86_64")]
     {
@@ -253,7 +238,7 @@ pub(crate) fn learn(
             plan: &Plan,
             stack: &mut Stack,
             look: &Look,
-            lesson: Lesson,
+            lesson: &Lesson,
         )
     );
 }

@@ -100,19 +100,15 @@ impl Stack {
         for (a, g) in self.mean.iter_mut().zip(gain) {
             *a -= pull * g;
         }
-        let root = (curvature * damping * self.growth).sqrt();
-        let mut step = *gain;
-        for g in &mut step {
-            *g *= root;
-        }
-        for (row, s) in self.covariance.iter_mut().zip(step) {
+        let shrink = curvature * damping * self.growth;
+        for (row, g) in self.covariance.iter_mut().zip(gain) {
             // Keeps the compiler from working on several rows at a time, with gathers.
             let row = std::hint::black_box(row);
             for k in 0..TERMS {
-                row[k] -= s * step[k];
+                row[k] -= (g * gain[k]) * shrink;
             }
         }
-        self.age(dot(&step, &step));
+        self.age(dot(gain, gain) * shrink);
     }
 
     /// Takes note that the trace of the covariance fell by `narrowed`, and forgets.

@@ -95,6 +95,7 @@ impl Learner {
             let factor = Decay::new(self.gain).evidence;
             on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
             self.gain = 1.0;
+            self.decay = Decay::new(1.0);
         }
     }
 }

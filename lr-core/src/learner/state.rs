@@ -1,6 +1,6 @@
 //! Taking the state out, and putting it back.
 
-use super::{Kind, LearnError, Learner, MOST_GAIN, Quantity, on_single};
+use super::{Decay, Kind, LearnError, Learner, MOST_GAIN, Quantity, on_single};
 use crate::{
     bank::Bank,
     config::{LearnerConfig, OptimizerConfig},
@@ -56,6 +56,7 @@ impl Learner {
                 value: learner.gain,
             });
         }
+        learner.decay = Decay::new(learner.gain);
         Ok(learner)
     }
 

@@ -19,12 +19,12 @@ use super::{
         Stack,
         avx512::{Padded, Positions, fours, turn},
         first,
-        stack::avx512::{self as matrix, Pair},
+        stack::avx512 as matrix,
     },
-    BLOCK, LINE, Lanes, Lesson, Line, Look, N, Plan, SHRINK, TERMS, ZERO,
+    BLOCK, LINE, Lanes, Line, Look, N, Plan, SHRINK, TERMS, ZERO,
     plain::{self, Update},
 };
-use crate::row::Ordered;
+use crate::{row::Ordered, rules::Lesson};
 
 /// Loads the sums of sixteen features, one register a sum.
 ///
@@ -48,33 +48,22 @@ unsafe fn sums(lines: *const Line, positions: impl Positions) -> [__m512; 4] {
 /// Every position of the row is below the number of lines.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
-pub(super) unsafe fn look(
-    lines: &[Line],
-    row: &Ordered<'_>,
-    plan: &Plan,
-    stack: &Stack,
-    look: &mut Look,
-) {
-    // SAFETY: as required of the caller.
-    unsafe { terms(lines, row, plan, stack, look) };
-}
-
-/// # Safety
-///
-/// Every position of the row is below the number of lines.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-#[allow(unsafe_code)]
 pub(super) unsafe fn observe(
     lines: &[Line],
     row: &Ordered<'_>,
     plan: &Plan,
     stack: &Stack,
     look: &mut Look,
-) {
+) -> f64 {
+    let blocks = row.positions().len().div_ceil(BLOCK);
+    if look.sums.len() < blocks {
+        look.sums.resize(blocks, [ZERO; 4]);
+    }
     // SAFETY: as required of the caller.
-    unsafe { terms(lines, row, plan, stack, look) };
+    let margin = unsafe { terms::<true>(lines, row, plan, stack, look) };
     let gain = matrix::gain(&stack.covariance, &look.terms);
     matrix::store(&mut look.gain, gain);
+    margin
 }
 
 /// Sums of lines: of the members, and of the members' shares of newcomers.
@@ -93,19 +82,21 @@ impl Chain {
     }
 }
 
+/// Computes margin and terms. To keep the sums, there must be a block for every sixteen features.
+///
 /// # Safety
 ///
 /// Every position of the row is below the number of lines.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
-unsafe fn terms(
+pub(super) unsafe fn terms<const KEEP: bool>(
     lines: &[Line],
     row: &Ordered<'_>,
     plan: &Plan,
     stack: &Stack,
     look: &mut Look,
-) -> Pair {
+) -> f64 {
     let zero = Chain {
         whole: _mm512_setzero_ps(),
         new: _mm512_setzero_ps(),
@@ -117,9 +108,18 @@ unsafe fn terms(
     let (mut scaled, mut fresh) = (ZERO, ZERO);
     let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
     let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
+    let mut kept = look.sums.iter_mut();
+    let mut keep = |sums: [__m512; 4]| {
+        if let (true, Some(kept)) = (KEEP, kept.next()) {
+            for (lanes, sum) in kept.iter_mut().zip(sums) {
+                // SAFETY: `Lanes` are aligned.
+                unsafe { _mm512_store_ps(lanes.0.as_mut_ptr(), sum) };
+            }
+        }
+    };
     for (positions, values) in blocks.iter().zip(value_blocks) {
         // SAFETY: as required of the caller.
-        unsafe { scale(lines, positions, values, plan, &mut scaled, &mut fresh) };
+        keep(unsafe { scale(lines, positions, values, plan, &mut scaled, &mut fresh) });
         for pair in 0..BLOCK / 2 {
             let (j, k) = (2 * pair, 2 * pair + 1);
             even.add(line(positions[j]), scaled.0[j], fresh.0[j]);
@@ -127,17 +127,18 @@ unsafe fn terms(
         }
     }
     if !rest.is_empty() {
+        let positions = Padded::new(rest);
         // SAFETY: as required of the caller.
-        unsafe {
+        keep(unsafe {
             scale(
                 lines,
-                &Padded::new(rest),
+                &positions,
                 rest_values,
                 plan,
                 &mut scaled,
                 &mut fresh,
-            );
-        };
+            )
+        });
         let (pairs, last) = rest.as_chunks::<2>();
         let (scaled_pairs, _) = scaled.0.as_chunks::<2>();
         let (fresh_pairs, _) = fresh.0.as_chunks::<2>();
@@ -165,11 +166,11 @@ unsafe fn terms(
         _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(terms)),
     ];
     matrix::store(&mut look.terms, terms);
-    look.margin = matrix::dot(matrix::load(&stack.mean), terms);
-    terms
+    matrix::dot(matrix::load(&stack.mean), terms)
 }
 
-/// Scales the values of a block, and weighs them by how new their positions are.
+/// Scales the values of a block, and weighs them by how new their positions are; returns the sums of
+/// the positions.
 ///
 /// # Safety
 ///
@@ -184,11 +185,12 @@ unsafe fn scale(
     plan: &Plan,
     scaled: &mut Lanes,
     fresh: &mut Lanes,
-) {
+) -> [__m512; 4] {
     // SAFETY: the positions are those of lines; the mask has as many bits as there are values;
     // `Lanes` are aligned.
     unsafe {
-        let [_, _, squares, count] = sums(lines, positions);
+        let sums = sums(lines, positions);
+        let [_, _, squares, count] = sums;
         let value = _mm512_maskz_loadu_ps(first(values.len()), values.as_ptr());
         let mut x = value;
         // A value is shrunk only where its RMS is above 1.
@@ -204,6 +206,7 @@ unsafe fn scale(
         let share = _mm512_div_ps(newness, _mm512_add_ps(newness, count));
         _mm512_store_ps(scaled.0.as_mut_ptr(), x);
         _mm512_store_ps(fresh.0.as_mut_ptr(), _mm512_mul_ps(x, share));
+        sums
     }
 }
 
@@ -220,31 +223,32 @@ pub(super) unsafe fn learn(
     plan: &Plan,
     stack: &mut Stack,
     look: &Look,
-    lesson: Lesson,
+    lesson: &Lesson,
 ) {
     let update = update_of(plan, look, lesson);
-    matrix::learn(stack, &look.terms, &look.gain, update.slope, update.bend);
     let lines = lines.as_mut_ptr();
     let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
     let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
-    for (positions, values) in blocks.iter().zip(value_blocks) {
+    let (sums, sums_rest) = look.sums.split_at(blocks.len().min(look.sums.len()));
+    for ((positions, values), sums) in blocks.iter().zip(value_blocks).zip(sums) {
         // SAFETY: as required of the caller.
-        unsafe { step(lines, positions, values, plan, &update) };
+        unsafe { step(lines, positions, values, sums, plan, &update) };
     }
-    if !rest.is_empty() {
+    if let (false, Some(sums)) = (rest.is_empty(), sums_rest.first()) {
         // SAFETY: as required of the caller.
-        unsafe { step(lines, &Padded::new(rest), rest_values, plan, &update) };
+        unsafe { step(lines, rest, rest_values, sums, plan, &update) };
     }
+    matrix::learn(stack, &look.terms, &look.gain, update.slope, update.bend);
 }
 
 /// The same as in `plain`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
-fn update_of(plan: &Plan, look: &Look, lesson: Lesson) -> Update {
+fn update_of(plan: &Plan, look: &Look, lesson: &Lesson) -> Update {
     const LAST: u16 = 1 << (LINE - 1);
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
-    let stacked = _mm512_set1_ps(look.margin as f32);
+    let stacked = _mm512_set1_ps(lesson.margin as f32);
     let (mut margins, mut pushes) = (ZERO, ZERO);
     // SAFETY: `Lanes` are aligned and fill a register.
     unsafe {
@@ -256,7 +260,7 @@ fn update_of(plan: &Plan, look: &Look, lesson: Lesson) -> Update {
     unsafe {
         let rates = _mm512_load_ps(plan.rates.0.as_ptr());
         let gradients = _mm512_mul_ps(
-            _mm512_set1_ps(lesson.away()),
+            _mm512_set1_ps(lesson.sign()),
             _mm512_load_ps(sizes.0.as_ptr()),
         );
         let gradients = _mm512_mul_ps(_mm512_set1_ps(lesson.importance), gradients);
@@ -326,51 +330,46 @@ fn advance(value: __m512, before: [__m512; 4], plan: &Plan, update: &Update) -> 
     }
 }
 
-/// Steps the lines of up to sixteen features.
+/// Steps the lines of up to sixteen features. Always inlined, so that whole blocks are unrolled.
 ///
 /// # Safety
 ///
-/// Every position is below the number of lines.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+/// The caller is compiled for AVX-512, and every position is below the number of lines.
+#[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn step(
     lines: *mut Line,
-    positions: impl Positions,
+    positions: &[u32],
     values: &[f32],
+    sums: &[Lanes; 4],
     plan: &Plan,
     update: &Update,
 ) {
-    // SAFETY: the positions are those of lines; the mask has as many bits as there are values;
-    // `Lanes` and the kinds are aligned and fill a register.
-    let (value, before, pushes, kinds) = unsafe {
-        (
-            _mm512_maskz_loadu_ps(first(values.len()), values.as_ptr()),
-            sums(lines, positions),
-            _mm512_load_ps(update.pushes.0.as_ptr()),
-            _mm512_load_epi32(plan.kinds.index.as_ptr().cast()),
-        )
-    };
-    let shrunk = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(before[2], before[3]);
-    let after = advance(value, before, plan, update);
-    let mut scaled = ZERO;
-    // SAFETY: `Lanes` are aligned and fill a register.
-    unsafe { _mm512_store_ps(scaled.0.as_mut_ptr(), after.scaled) };
-    let (rates, sums) = (turn(after.rates), turn(after.sums));
-    // Of the four features `4 g + m` with the same m, the rates and sums are in one register.
-    macro_rules! step {
+    // SAFETY: as required of the caller; the mask has as many bits as there are values, and `Lanes`,
+    // lines and the kinds are aligned and fill a register.
+    unsafe {
+        let load = |lanes: &Lanes| _mm512_load_ps(lanes.0.as_ptr());
+        let value = _mm512_maskz_loadu_ps(first(values.len()), values.as_ptr());
+        let kinds = _mm512_load_epi32(plan.kinds.index.as_ptr().cast());
+        let (before, pushes) = (sums.each_ref().map(load), load(&update.pushes));
+        let shrunk = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(before[2], before[3]);
+        let after = advance(value, before, plan, update);
+        let mut scaled = ZERO;
+        _mm512_store_ps(scaled.0.as_mut_ptr(), after.scaled);
+        let (rates, sums) = (turn(after.rates), turn(after.sums));
+        // Of the four features `4 g + m` with the same m, the rates and sums are in one register.
+        macro_rules! step {
         ($($group:literal)*) => {$({
             let kinds = _mm512_add_epi32(kinds, _mm512_set1_epi32(4 * $group));
             for member in 0..4 {
                 let feature = 4 * $group + member;
-                if feature < values.len() {
+                if let Some(&position) = positions.get(feature) {
                     let x = _mm512_set1_ps(scaled.0[feature]);
                     let rate =
                         _mm512_mask_permutexvar_ps(x, plan.kinds.mask, kinds, rates[member]);
                     let sums = sums[member];
-                    // SAFETY: the position is that of a line, which is aligned.
-                    unsafe {
-                        let place = lines.add(positions.at(feature)).cast();
+                    {
+                        let place = lines.add(position as usize).cast();
                         let line = _mm512_load_ps(place);
                         let line = _mm512_sub_ps(line, _mm512_mul_ps(pushes, rate));
                         // The sums of the feature become the last four numbers of its line.
@@ -383,14 +382,13 @@ unsafe fn step(
             }
         })*};
     }
-    step!(0 1 2 3);
-    if (shrunk | after.shrunk) != 0 {
-        let mut shrink = ZERO;
-        // SAFETY: as above.
-        unsafe { _mm512_store_ps(shrink.0.as_mut_ptr(), after.shrink) };
-        for (j, &shrink) in shrink.0.iter().enumerate().take(values.len()) {
-            // SAFETY: the position is that of a line.
-            unsafe { (*lines.add(positions.at(j))).0[SHRINK] = shrink };
+        step!(0 1 2 3);
+        if (shrunk | after.shrunk) != 0 {
+            let mut shrink = ZERO;
+            _mm512_store_ps(shrink.0.as_mut_ptr(), after.shrink);
+            for (&position, &shrink) in positions.iter().zip(&shrink.0) {
+                (*lines.add(position as usize)).0[SHRINK] = shrink;
+            }
         }
     }
 }

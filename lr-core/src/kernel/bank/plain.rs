@@ -2,10 +2,10 @@
 
 use super::{
     super::{Stack, exp::complement_sigmoid, stack},
-    BLOCK, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Lesson, Line, Look, MEMBERS, N, Plan, SHRINK,
-    SQUARES, TERMS, ZERO,
+    BLOCK, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, SHRINK, SQUARES,
+    TERMS, ZERO,
 };
-use crate::{row::Ordered, single::invariant_push};
+use crate::{row::Ordered, rules::Lesson, single::invariant_push};
 
 /// Largest sum kept: far above what `f32` still adds to, and low enough that products of rates
 /// stay finite.
@@ -16,7 +16,13 @@ pub(super) const MOST_COUNT: f32 = 8_388_608.0;
 
 /// Feature `j` is added to chain `j mod 2`; the chains are added at the end.
 #[inline(always)]
-pub(super) fn look(lines: &[Line], row: &Ordered<'_>, plan: &Plan, stack: &Stack, look: &mut Look) {
+pub(super) fn look(
+    lines: &[Line],
+    row: &Ordered<'_>,
+    plan: &Plan,
+    stack: &Stack,
+    look: &mut Look,
+) -> f64 {
     let newness = plan.newness;
     let (mut even, mut odd) = ([0.0_f32; LINE], [0.0_f32; LINE]);
     let (mut new_even, mut new_odd) = ([0.0_f32; LINE], [0.0_f32; LINE]);
@@ -71,7 +77,7 @@ pub(super) fn look(lines: &[Line], row: &Ordered<'_>, plan: &Plan, stack: &Stack
         *term = f64::from(if there { margin } else { 0.0 });
     }
     look.terms[TERMS - 1] = 1.0;
-    look.margin = stack.margin(&look.terms);
+    stack.margin(&look.terms)
 }
 
 #[inline(always)]
@@ -81,9 +87,10 @@ pub(super) fn observe(
     plan: &Plan,
     stack: &Stack,
     seen: &mut Look,
-) {
-    look(lines, row, plan, stack, seen);
+) -> f64 {
+    let margin = look(lines, row, plan, stack, seen);
     seen.gain = stack::gain(&stack.covariance, &seen.terms);
+    margin
 }
 
 /// How an event steps the lines, the same for all of them.
@@ -105,16 +112,16 @@ pub(super) struct Update {
 /// Takes the gradients of the members and of the stack, `±1 / (1 + e^agreement)`, each at its own
 /// margin.
 #[inline(always)]
-fn update_of(plan: &Plan, look: &Look, lesson: Lesson) -> Update {
+fn update_of(plan: &Plan, look: &Look, lesson: &Lesson) -> Update {
     let mut margins = look.whole;
     // In the last lane, which is no member's, the stack; so one exponential serves all.
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
-    let stacked = look.margin as f32;
+    let stacked = lesson.margin as f32;
     margins.0[LINE - 1] = stacked;
     let sizes = sizes(&margins, lesson);
     let mut pushes = ZERO;
     for lane in 0..LINE {
-        let push = plan.rates.0[lane] * (lesson.importance * (lesson.away() * sizes.0[lane]));
+        let push = plan.rates.0[lane] * (lesson.importance * (lesson.sign() * sizes.0[lane]));
         // A lane without a rate is no member: its margin may be anything.
         pushes.0[lane] = if plan.rates.0[lane] > 0.0 { push } else { 0.0 };
     }
@@ -123,10 +130,10 @@ fn update_of(plan: &Plan, look: &Look, lesson: Lesson) -> Update {
 
 /// Sizes of the gradients at margins: 1 − p where the label is true, p where it is not.
 #[inline(always)]
-pub(super) fn sizes(margins: &Lanes, lesson: Lesson) -> Lanes {
+pub(super) fn sizes(margins: &Lanes, lesson: &Lesson) -> Lanes {
     let mut sizes = ZERO;
     for lane in 0..LINE {
-        sizes.0[lane] = complement_sigmoid(-lesson.away() * margins.0[lane]);
+        sizes.0[lane] = complement_sigmoid(-lesson.sign() * margins.0[lane]);
     }
     sizes
 }
@@ -134,7 +141,7 @@ pub(super) fn sizes(margins: &Lanes, lesson: Lesson) -> Lanes {
 impl Update {
     /// `size`: that of the gradient of the stack.
     #[inline(always)]
-    pub(super) fn new(pushes: Lanes, size: f32, lesson: Lesson) -> Self {
+    pub(super) fn new(pushes: Lanes, size: f32, lesson: &Lesson) -> Self {
         let importance = lesson.importance;
         let curvature = size * (1.0 - size);
         Self {
@@ -142,7 +149,7 @@ impl Update {
             square: importance * (size * size) * lesson.decay.gain,
             curvature: importance * curvature * lesson.decay.gain,
             evidence: lesson.decay.evidence,
-            slope: f64::from(importance) * f64::from(lesson.away() * size),
+            slope: f64::from(importance) * f64::from(lesson.sign() * size),
             bend: f64::from(importance) * f64::from(curvature),
         }
     }
@@ -155,7 +162,7 @@ pub(super) fn learn(
     plan: &Plan,
     stack: &mut Stack,
     look: &Look,
-    lesson: Lesson,
+    lesson: &Lesson,
 ) {
     let mut update = update_of(plan, look, lesson);
     if lesson.importance > 1.0 {
@@ -172,7 +179,7 @@ fn shorten(
     row: &Ordered<'_>,
     plan: &Plan,
     look: &Look,
-    lesson: Lesson,
+    lesson: &Lesson,
     update: &Update,
 ) -> Lanes {
     let reaches = reaches(lines, row, plan, update);

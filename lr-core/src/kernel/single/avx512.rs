@@ -86,26 +86,46 @@ pub(super) unsafe fn learn<S: Stored, T: Step>(
     seen: &[Numbers<Lanes>],
     push: f32,
 ) {
-    let push = Wide::of(push);
     let slots = slots.as_mut_ptr();
-    let blocks = row
-        .positions()
-        .chunks(BLOCK)
-        .zip(row.values().chunks(BLOCK));
-    for ((positions, values), seen) in blocks.zip(seen) {
-        // SAFETY: the mask has as many bits as there are values; `Lanes` are aligned.
-        let (x, mut columns) = unsafe {
-            let mut columns = [Wide::of(0.0); 4];
-            for (column, lanes) in columns.iter_mut().zip(seen).take(S::WIDTH) {
-                *column = Wide(_mm512_load_ps(lanes.0.as_ptr()));
-            }
-            let x = _mm512_maskz_loadu_ps(first(values.len()), values.as_ptr());
-            (Wide(x), columns)
-        };
-        let rate = step.prepare(&mut columns, x);
-        step.step(&mut columns, x, rate, push);
+    let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
+    let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
+    let (seen, seen_rest) = seen.split_at(blocks.len().min(seen.len()));
+    for ((positions, values), seen) in blocks.iter().zip(value_blocks).zip(seen) {
         // SAFETY: as required of the caller.
-        unsafe { S::store(slots, positions, columns.map(|column| column.0)) };
+        unsafe { learn_block(step, slots, positions, values, seen, push) };
+    }
+    if let (false, Some(seen)) = (rest.is_empty(), seen_rest.first()) {
+        // SAFETY: as required of the caller.
+        unsafe { learn_block(step, slots, rest, rest_values, seen, push) };
+    }
+}
+
+/// Steps up to sixteen slots. Always inlined, so that whole blocks are unrolled.
+///
+/// # Safety
+///
+/// The caller is compiled for AVX-512, and every position is that of a slot.
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn learn_block<S: Stored, T: Step>(
+    step: &T,
+    slots: *mut S,
+    positions: &[u32],
+    values: &[f32],
+    seen: &Numbers<Lanes>,
+    push: f32,
+) {
+    // SAFETY: as required of the caller; the mask has as many bits as there are values, and `Lanes`
+    // are aligned.
+    unsafe {
+        let mut columns = [Wide::of(0.0); 4];
+        for (column, lanes) in columns.iter_mut().zip(seen).take(S::WIDTH) {
+            *column = Wide(_mm512_load_ps(lanes.0.as_ptr()));
+        }
+        let x = Wide(_mm512_maskz_loadu_ps(first(values.len()), values.as_ptr()));
+        let rate = step.prepare(&mut columns, x);
+        step.step(&mut columns, x, rate, Wide::of(push));
+        S::store(slots, positions, columns.map(|column| column.0));
     }
 }
 
@@ -149,22 +169,23 @@ pub(super) unsafe fn fetch_four(slots: *const Four, positions: impl Positions) -
 ///
 /// # Safety
 ///
-/// Every position is that of a slot.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+/// The caller is compiled for AVX-512, and every position is that of a slot.
+#[inline(always)]
 #[allow(unsafe_code)]
 pub(super) unsafe fn store_four(slots: *mut Four, positions: &[u32], columns: Columns) {
-    // Register k has slots k, k + 4, k + 8 and k + 12.
-    let lines = turn(columns);
-    for_groups!(|GROUP| {
-        for (k, &line) in lines.iter().enumerate() {
-            if let Some(&position) = positions.get(4 * GROUP as usize + k) {
-                let slot = _mm512_extractf32x4_ps::<GROUP>(line);
-                // SAFETY: as required of the caller; a slot is aligned to 16.
-                unsafe { _mm_store_ps(slots.add(position as usize).cast(), slot) };
+    // SAFETY: as required of the caller; a slot is aligned to 16.
+    unsafe {
+        // Register k has slots k, k + 4, k + 8 and k + 12.
+        let lines = turn(columns);
+        for_groups!(|GROUP| {
+            for (k, &line) in lines.iter().enumerate() {
+                if let Some(&position) = positions.get(4 * GROUP as usize + k) {
+                    let slot = _mm512_extractf32x4_ps::<GROUP>(line);
+                    _mm_store_ps(slots.add(position as usize).cast(), slot);
+                }
             }
-        }
-    });
+        });
+    }
 }
 
 /// Loads sixteen slots of two numbers.
@@ -202,21 +223,20 @@ pub(super) unsafe fn fetch_two(slots: *const Two, positions: impl Positions) -> 
 ///
 /// # Safety
 ///
-/// Every position is that of a slot.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+/// The caller is compiled for AVX-512, and every position is that of a slot.
+#[inline(always)]
 #[allow(unsafe_code)]
 pub(super) unsafe fn store_two(slots: *mut Two, positions: &[u32], columns: Columns) {
-    let lines = [
-        _mm512_unpacklo_ps(columns[0], columns[1]),
-        _mm512_unpackhi_ps(columns[0], columns[1]),
-    ];
-    for_groups!(|GROUP| {
-        for (k, &line) in lines.iter().enumerate() {
-            let pair = _mm_castps_pd(_mm512_extractf32x4_ps::<GROUP>(line));
-            let first = 4 * GROUP as usize + 2 * k;
-            // SAFETY: as required of the caller; a slot is as large as an `f64`.
-            unsafe {
+    // SAFETY: as required of the caller; a slot is as large as an `f64`.
+    unsafe {
+        let lines = [
+            _mm512_unpacklo_ps(columns[0], columns[1]),
+            _mm512_unpackhi_ps(columns[0], columns[1]),
+        ];
+        for_groups!(|GROUP| {
+            for (k, &line) in lines.iter().enumerate() {
+                let pair = _mm_castps_pd(_mm512_extractf32x4_ps::<GROUP>(line));
+                let first = 4 * GROUP as usize + 2 * k;
                 if let Some(&position) = positions.get(first) {
                     _mm_storel_pd(slots.add(position as usize).cast(), pair);
                 }
@@ -224,8 +244,8 @@ pub(super) unsafe fn store_two(slots: *mut Two, positions: &[u32], columns: Colu
                     _mm_storeh_pd(slots.add(position as usize).cast(), pair);
                 }
             }
-        }
-    });
+        });
+    }
 }
 
 /// Loads sixteen slots of one number.
@@ -258,9 +278,8 @@ pub(super) unsafe fn fetch_one(slots: *const One, positions: impl Positions) -> 
 ///
 /// # Safety
 ///
-/// Every position is that of a slot.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+/// The caller is compiled for AVX-512, and every position is that of a slot.
+#[inline(always)]
 #[allow(unsafe_code)]
 pub(super) unsafe fn store_one(slots: *mut One, positions: &[u32], columns: Columns) {
     let mut weights = Lanes::default();

@@ -39,24 +39,28 @@ pub(in crate::kernel) fn gain(covariance: &[[f64; TERMS]; TERMS], terms: &[f64; 
 pub(in crate::kernel) fn learn(
     stack: &mut Stack,
     terms: &[f64; TERMS],
-    gain: &[f64; TERMS],
+    gains: &[f64; TERMS],
     slope: f64,
     curvature: f64,
 ) {
-    let gain = load(gain);
+    let gain = load(gains);
     let spread = dot(gain, load(terms)) * stack.growth;
     let damping = 1.0 / (1.0 + curvature * spread);
     let pull = slope * damping * stack.growth;
     let mean = load(&stack.mean);
     store(&mut stack.mean, minus(mean, pull, gain));
-    let root = _mm512_set1_pd((curvature * damping * stack.growth).sqrt());
-    let step = [_mm512_mul_pd(gain[0], root), _mm512_mul_pd(gain[1], root)];
-    let mut steps = [0.0; TERMS];
-    store(&mut steps, step);
-    for (row, s) in stack.covariance.iter_mut().zip(steps) {
-        store(row, minus(load(row), s, step));
+    let narrowing = curvature * damping * stack.growth;
+    let shrink = _mm512_set1_pd(narrowing);
+    for (row, &g) in stack.covariance.iter_mut().zip(gains) {
+        let (g, old) = (_mm512_set1_pd(g), load(row));
+        let low = _mm512_mul_pd(_mm512_mul_pd(g, gain[0]), shrink);
+        let high = _mm512_mul_pd(_mm512_mul_pd(g, gain[1]), shrink);
+        store(
+            row,
+            [_mm512_sub_pd(old[0], low), _mm512_sub_pd(old[1], high)],
+        );
     }
-    stack.age(dot(step, step));
+    stack.age(dot(gain, gain) * narrowing);
 }
 
 /// [`super::dot`].
