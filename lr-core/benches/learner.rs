@@ -3,15 +3,18 @@
 //! `cargo bench -p lr-core --bench learner`
 //!
 //! `LR_CORE_SVM=file` takes the rows of a libsvm file instead of synthetic one-hots;
-//! `LR_CORE_DIMENSION=100000000` sets the dimension of the uniform rows (64 bytes a position).
+//! `LR_CORE_DIMENSIONS=100000,100000000` sets the dimensions of the uniform rows (64 bytes a
+//! position for the bank, and four learners with at most 16 beside it).
 //! The unit is one feature, so the inverse of a throughput is nanoseconds a feature.
+//! Rows are checked beforehand, as the dot product does not check them either; `unchecked` pays for
+//! the check.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::{env, fs, hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use lr_core::{Example, Kernel, Learner, OptimizerConfig, sprs::CsVecViewI};
+use lr_core::{CheckedRow, Example, Kernel, Learner, OptimizerConfig, sprs::CsVecViewI};
 
 struct Rows {
     dimension: usize,
@@ -111,69 +114,118 @@ fn generator() -> impl FnMut() -> u64 {
     }
 }
 
+const OPTIMIZERS: [&str; 5] = ["sgd", "adagrad", "normalized", "ftrl", "bank"];
+
+fn learn(learner: &mut Learner, rows: &[(CheckedRow<'_>, bool)], prefetch: bool) {
+    for (i, (row, label)) in rows.iter().enumerate() {
+        if let (true, Some((next, _))) = (prefetch, rows.get(i + 1)) {
+            learner.prefetch_row(next);
+        }
+        black_box(learner.learn_row(row, *label, 1.0).unwrap());
+    }
+}
+
+fn checked(rows: &Rows) -> Vec<(CheckedRow<'_>, bool)> {
+    (0..rows.labels.len())
+        .map(|row| {
+            let (positions, values) = rows.slices(row);
+            let row_of = CheckedRow::new(positions, values).unwrap();
+            (row_of, rows.labels[row])
+        })
+        .collect()
+}
+
+/// Rows that fit the cache: every kernel, from a fresh learner.
 fn measure(criterion: &mut Criterion, name: &str, rows: &Rows) {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(rows.positions.len() as u64));
     let count = rows.labels.len();
+    let all = checked(rows);
+    let views: Vec<_> = (0..count).map(|row| rows.view(row)).collect();
     let weights = vec![0.01_f32; rows.dimension];
-    group.bench_function("dot", |b| {
-        b.iter(|| {
-            let mut total = 0.0;
-            for row in 0..count {
-                let (positions, values) = rows.slices(row);
-                let mut sum = 0.0;
-                for (&position, &value) in positions.iter().zip(values) {
-                    sum += weights[position as usize] * value;
-                }
-                total += sum;
-            }
-            black_box(total)
-        });
-    });
-    let learn = |learner: &mut Learner, prefetch: bool| {
-        for row in 0..count {
-            if prefetch && row + 1 < count {
-                learner.prefetch(&rows.view(row + 1));
-            }
-            black_box(
-                learner
-                    .learn(&Example::new(rows.view(row), rows.labels[row]))
-                    .unwrap(),
-            );
-        }
-    };
-    for optimizer in ["sgd", "adagrad", "normalized", "ftrl", "bank"] {
+    group.bench_function("dot", |b| b.iter(|| dot(&weights, rows)));
+    for optimizer in OPTIMIZERS {
         let config: OptimizerConfig = optimizer.parse().unwrap();
         let fresh = Learner::new(rows.dimension, config).unwrap();
         for kernel in Kernel::available() {
             for prefetch in [false, true] {
                 let suffix = if prefetch { "+prefetch" } else { "" };
-                let name = format!("learn/{optimizer}/{kernel:?}{suffix}");
                 let mut learner = fresh.clone();
                 learner.set_kernel(kernel);
-                group.bench_function(name, |b| {
+                group.bench_function(format!("learn/{optimizer}/{kernel:?}{suffix}"), |b| {
                     b.iter_batched_ref(
                         || learner.clone(),
-                        |learner| learn(learner, prefetch),
+                        |learner| learn(learner, &all, prefetch),
                         BatchSize::LargeInput,
                     );
                 });
             }
         }
+        group.bench_function(format!("learn/{optimizer}/unchecked"), |b| {
+            b.iter_batched_ref(
+                || fresh.clone(),
+                |learner| {
+                    for (view, &label) in views.iter().zip(&rows.labels) {
+                        black_box(learner.learn(&Example::new(*view, label)).unwrap());
+                    }
+                },
+                BatchSize::LargeInput,
+            );
+        });
     }
     let mut learner = Learner::new(rows.dimension, OptimizerConfig::default()).unwrap();
-    learn(&mut learner, true);
+    learn(&mut learner, &all, true);
     let model = learner.model().unwrap();
     group.bench_function("predict/model", |b| {
         b.iter(|| {
-            let mut total = 0.0;
-            for row in 0..count {
-                total += model.margin(&rows.view(row)).unwrap();
-            }
-            black_box(total)
+            let margins = all.iter().map(|(row, _)| model.margin_of(row).unwrap());
+            black_box(margins.sum::<f64>())
+        });
+    });
+    group.bench_function("predict/model/unchecked", |b| {
+        b.iter(|| {
+            let margins = views.iter().map(|view| model.margin(view).unwrap());
+            black_box(margins.sum::<f64>())
         });
     });
     group.finish();
+}
+
+/// Uniform positions: where the weights do not fit the cache, every access misses it. One learner
+/// learns on, because copying it would take longer than learning.
+fn miss(criterion: &mut Criterion, dimension: u32) {
+    let rows = Rows::uniform(20_000, dimension);
+    let all = checked(&rows);
+    let mut group = criterion.benchmark_group(format!("uniform/{dimension}"));
+    group.throughput(Throughput::Elements(rows.positions.len() as u64));
+    {
+        let weights = vec![0.01_f32; rows.dimension];
+        group.bench_function("dot", |b| b.iter(|| dot(&weights, &rows)));
+    }
+    for optimizer in OPTIMIZERS {
+        let config: OptimizerConfig = optimizer.parse().unwrap();
+        let mut learner = Learner::new(rows.dimension, config).unwrap();
+        for prefetch in [false, true] {
+            let suffix = if prefetch { "+prefetch" } else { "" };
+            group.bench_function(format!("learn/{optimizer}{suffix}"), |b| {
+                b.iter(|| learn(&mut learner, &all, prefetch));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn dot(weights: &[f32], rows: &Rows) -> f32 {
+    let mut total = 0.0;
+    for row in 0..rows.labels.len() {
+        let (positions, values) = rows.slices(row);
+        let mut sum = 0.0;
+        for (&position, &value) in positions.iter().zip(values) {
+            sum += weights[position as usize] * value;
+        }
+        total += sum;
+    }
+    black_box(total)
 }
 
 fn learner(criterion: &mut Criterion) {
@@ -182,8 +234,10 @@ fn learner(criterion: &mut Criterion) {
         Err(_) => Rows::one_hot(20_000),
     };
     measure(criterion, "one_hot", &one_hot);
-    let dimension = env::var("LR_CORE_DIMENSION").map_or(1 << 20, |d| d.parse().unwrap());
-    measure(criterion, "uniform", &Rows::uniform(20_000, dimension));
+    let dimensions = env::var("LR_CORE_DIMENSIONS").unwrap_or_else(|_| (1 << 20).to_string());
+    for dimension in dimensions.split(',') {
+        miss(criterion, dimension.parse().unwrap());
+    }
 }
 
 criterion_group! {

@@ -217,7 +217,15 @@ impl Learner {
     /// Asks the memory for what a row will need, without waiting: call it for the next row before
     /// learning this one, where the weights do not fit in the cache. Changes no result.
     pub fn prefetch(&self, features: &CsVecViewI<'_, f32, u32>) {
-        let positions = features.indices();
+        self.prefetch_positions(features.indices());
+    }
+
+    /// [`Learner::prefetch`] for a row that was checked before.
+    pub fn prefetch_row(&self, row: &CheckedRow<'_>) {
+        self.prefetch_positions(row.positions());
+    }
+
+    fn prefetch_positions(&self, positions: &[u32]) {
         on_single!(&self.kind, bank => bank.prefetch(positions), s => s.prefetch(positions));
     }
 
