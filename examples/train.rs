@@ -11,6 +11,7 @@
 //!
 //! The last line says how many models were written and where the newest lies.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,21 +53,34 @@ fn run(args: Args) -> Result<(), Failure> {
         return Ok(());
     }
     let job = settings.job()?;
-    let telemetry = Telemetry::new(settings.language());
+    let first = settings.language().split(',').next().unwrap_or_default();
+    let telemetry = Telemetry::new(first);
     let progress = logging::init(settings.log_format(), settings.log())?;
     let progress = progress.telemetry(telemetry.clone());
     let _endpoint = settings.listen(&telemetry)?;
-    let result = match &job {
+    let mut results = match &job {
         Job::Stream(config) => {
             #[cfg(unix)]
             config.stop.on_signals()?;
-            train::train(config, progress)?
+            train::train_each(config, &progress)?
         }
         Job::Demo(config) => {
             let demo = demo::run(config, progress)?;
             print!("{}", demo.truth);
-            demo.summary
+            BTreeMap::from([(settings.language().to_owned(), demo.summary)])
         }
+    };
+    if results.len() > 1 {
+        if let Some(path) = &settings.summary {
+            summary::write_json(path, &results)?;
+        }
+        for (language, result) in results {
+            print!("{language}\n{result}");
+        }
+        return Ok(());
+    }
+    let Some((_, result)) = results.pop_first() else {
+        return Ok(());
     };
     if let Some(path) = &settings.summary {
         summary::write_json(path, &result)?;

@@ -74,7 +74,7 @@ pub struct Settings {
     /// Folder of the vocabularies that the spec names, when they are not beside it
     #[arg(long, value_name = "DIR")]
     pub vocabularies: Option<PathBuf>,
-    /// Language of the stream and of the model
+    /// Language of the stream and of the model, or several: HI,BN
     #[arg(long)]
     pub language: Option<String>,
     /// Root of the models; the demo's default is out/demo

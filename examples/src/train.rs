@@ -15,6 +15,7 @@ mod stop;
 mod store;
 mod trainer;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -240,4 +241,59 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
         Ok(()) => run.finish(),
         Err(failure) => Err(run.abandon(failure)),
     }
+}
+
+/// Trains on several languages of one input, each as [`train`] does: a loop, a checkpoint log and
+/// models of its own.
+///
+/// `config.language`: the languages with commas between them, such as `HI,BN`. They share the
+/// threads. When one fails the others are asked to stop, write their checkpoints and end, so that
+/// whoever supervises the process starts all of them again.
+///
+/// # Errors
+///
+/// - The first failure, with the language's name when there are several.
+/// - A language is named twice, or the settings name one file for the results of all.
+pub fn train_each(
+    config: &TrainConfig,
+    progress: &Progress,
+) -> Result<BTreeMap<String, Summary>, Failure> {
+    let languages: Vec<&str> = config.language.split(',').collect();
+    if languages.len() > 1 {
+        let distinct: BTreeSet<&&str> = languages.iter().collect();
+        let one_file = config.predictions.is_some() || config.report.is_some();
+        if distinct.len() < languages.len() {
+            let message = format!("--language {}: one is named twice", config.language);
+            return Err(Failure::usage(message));
+        }
+        if one_file || config.evaluate_from.is_some() {
+            return Err(Failure::usage(
+                "--predictions, --report and --evaluate-from are for one language",
+            ));
+        }
+    }
+    let train_one = |language: &str| {
+        let mut config = config.clone();
+        language.clone_into(&mut config.language);
+        config.threads = (config.threads / languages.len()).max(1);
+        let result = train(&config, progress.clone());
+        if let Err(failure) = &result
+            && languages.len() > 1
+        {
+            tracing::error!(language, why = failure.render(), "failed: the others stop");
+            config.stop.ask();
+        }
+        result.map(|summary| (language.to_owned(), summary))
+    };
+    let train_one = &train_one;
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (languages.iter())
+            .map(|&language| scope.spawn(move || train_one(language)))
+            .collect();
+        let ended = running.into_iter().map(|thread| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        ended.collect()
+    })
 }

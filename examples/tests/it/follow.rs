@@ -461,6 +461,41 @@ fn the_statistics_of_each_day_are_published_and_others_take_them_over() {
     running.stop();
 }
 
+#[test]
+fn several_languages_have_a_run_each_and_a_failure_of_one_stops_all() {
+    let mut input = Input::new();
+    input.appear(0..3);
+    for hour in 0..3 {
+        let text = zstd::decode_all(&*input.bytes(hour)).unwrap();
+        let text = String::from_utf8(text).unwrap().replace("\"HI\"", "\"BN\"");
+        let name = Input::name(hour).replace("HI/", "BN/").replace(".zst", "");
+        input.put(&name, text.as_bytes());
+    }
+    input.config.language = "HI,BN".to_owned();
+    input.config.follow = false;
+    let both = train::train_each(&input.config, &Progress::silent()).unwrap();
+    assert_eq!(both.keys().collect::<Vec<_>>(), ["BN", "HI"]);
+    assert!(
+        both.values()
+            .all(|summary| summary.events == 112 && summary.dumps.len() == 3)
+    );
+    let weights = |language: &str| {
+        let path = &both[language].dumps[2].path;
+        let bytes = std::fs::read(path).unwrap();
+        model_io::Snapshot::from_bytes(&bytes).unwrap().model
+    };
+    assert_eq!(weights("HI"), weights("BN"), "the same events");
+
+    input.config.follow = true;
+    input.config.language = "HI,TA".to_owned();
+    input.config.patience = Duration::from_millis(100);
+    let failure = train::train_each(&input.config, &Progress::silent()).unwrap_err();
+    assert!(failure.render().contains("TA"), "{}", failure.render());
+    input.config.language = "HI,HI".to_owned();
+    let failure = train::train_each(&input.config, &Progress::silent()).unwrap_err();
+    assert_eq!(failure.exit_code(), 2);
+}
+
 /// Version of the statistics of the live model.
 fn newest_statistics(runtime: &Blocking, registry: &Registry) -> Option<String> {
     let live = runtime.run(registry.latest("HI")).unwrap()?;
