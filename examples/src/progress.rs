@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Status, Telemetry};
 
 /// Time between two plain lines when standard error is not a terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time between two looks at the stream beside a bar.
+const BAR_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where a run reports to: stages to standard error, and counts to its [`Telemetry`].
 #[derive(Debug, Clone)]
@@ -93,8 +96,10 @@ impl Progress {
             total,
             done: 0,
             bar,
+            watched: None,
             started: now,
             printed: now,
+            printed_at: 0,
         }
     }
 }
@@ -108,19 +113,38 @@ pub struct Stage {
     total: Option<u64>,
     done: u64,
     bar: Option<ProgressBar>,
+    /// Tells where the stream is.
+    watched: Option<Telemetry>,
     started: Instant,
     printed: Instant,
+    /// What was done when it was last printed.
+    printed_at: u64,
 }
 
 impl Stage {
+    /// Also tells where the stream of `telemetry` is: its newest event, how long ago that was, and
+    /// the time to the next dump.
+    #[must_use]
+    pub fn watching(self, telemetry: Telemetry) -> Self {
+        Self {
+            watched: Some(telemetry),
+            ..self
+        }
+    }
+
     /// Counts `by` more units as done.
     pub fn advance(&mut self, by: u64) {
         self.done += by;
         if let Some(bar) = &self.bar {
             bar.inc(by);
+            if self.watched.is_some() && self.printed.elapsed() >= BAR_INTERVAL {
+                self.printed = Instant::now();
+                bar.set_message(format!("{} · {}", self.unit, self.status()));
+            }
         } else if self.printed.elapsed() >= PLAIN_INTERVAL {
-            self.printed = Instant::now();
             self.print();
+            self.printed = Instant::now();
+            self.printed_at = self.done;
         }
     }
 
@@ -138,14 +162,34 @@ impl Stage {
         }
     }
 
+    fn status(&self) -> Status {
+        let watched = self.watched.as_ref();
+        watched.map(Telemetry::status).unwrap_or_default()
+    }
+
     fn print(&self) {
-        let (name, done, unit) = (&self.name, self.done, &self.unit);
-        match (&self.kind, self.total) {
-            (Kind::Log, Some(total)) => tracing::info!(stage = name, done, total, unit, "progress"),
-            (Kind::Log, None) => tracing::info!(stage = name, done, unit, "progress"),
-            (Kind::Plain, Some(total)) => eprintln!("{name}: {done} of {total} {unit}"),
-            (Kind::Plain, None) => eprintln!("{name}: {done} {unit}"),
-            (Kind::Silent | Kind::Bars(_), _) => {}
+        let (name, done, unit, total) = (&self.name, self.done, &self.unit, self.total);
+        #[allow(clippy::cast_precision_loss)] // a rate for people
+        let rate = (done - self.printed_at) as f64 / self.printed.elapsed().as_secs_f64();
+        let status = self.status();
+        match self.kind {
+            Kind::Log => tracing::info!(
+                stage = name,
+                done,
+                total,
+                unit,
+                per_second = rate.round(),
+                newest_event = status.newest_event(),
+                lag_seconds = status.lag_seconds.map(f64::round),
+                next_dump_seconds = status.next_dump_seconds.map(f64::round),
+                backlog_files = status.backlog_files,
+                "progress"
+            ),
+            Kind::Plain => {
+                let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+                eprintln!("{name}: {done}{of} {unit}, {rate:.0} a second");
+            }
+            Kind::Silent | Kind::Bars(_) => {}
         }
     }
 }

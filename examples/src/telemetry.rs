@@ -191,6 +191,19 @@ impl Telemetry {
             .insert(Arc::clone(&self.language), State { ready, why });
     }
 
+    /// Where the stream is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (labels, metrics) = (self.labels(), self.metrics());
+        let newest = metrics.newest_event.get(&labels).map(|gauge| gauge.get());
+        Status {
+            newest_event_seconds: newest,
+            lag_seconds: newest.map(|newest| (now() - newest).max(0.0)),
+            next_dump_seconds: metrics.next_dump.get(&labels).map(|gauge| gauge.get()),
+            backlog_files: metrics.backlog_files.get(&labels).map(|gauge| gauge.get()),
+        }
+    }
+
     /// Whether every stream is ready, and a line on each.
     #[must_use]
     pub fn readiness(&self) -> (bool, String) {
@@ -258,6 +271,60 @@ impl Telemetry {
             ("language", self.language.to_string()),
             (name, value.to_owned()),
         ]
+    }
+}
+
+/// Where a stream is, as far as it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Time of the newest event learned from, in seconds since the Unix epoch.
+    pub newest_event_seconds: Option<f64>,
+    /// The clock minus that.
+    pub lag_seconds: Option<f64>,
+    /// Time to the next dump, in seconds of the clock that dumps follow.
+    pub next_dump_seconds: Option<f64>,
+    /// Files that are listed and not yet read.
+    pub backlog_files: Option<i64>,
+}
+
+impl Status {
+    /// The time of the newest event to the second, in UTC.
+    #[must_use]
+    pub fn newest_event(&self) -> Option<String> {
+        #[allow(clippy::cast_possible_truncation)] // seconds since 1970 fit
+        let seconds = self.newest_event_seconds? as i64;
+        let time = jiff::Timestamp::from_second(seconds).ok()?;
+        Some(time.to_string())
+    }
+}
+
+impl std::fmt::Display for Status {
+    /// What is known, in words: `newest event 2022-05-04T10:13:20Z (12 s ago), next dump in 2800 s`.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut separator = "";
+        if let (Some(newest), Some(lag)) = (self.newest_event(), self.lag_seconds) {
+            write!(formatter, "newest event {newest} ({} ago)", rough(lag))?;
+            separator = ", ";
+        }
+        if let Some(wait) = self.next_dump_seconds {
+            write!(formatter, "{separator}next dump in {}", rough(wait))?;
+            separator = ", ";
+        }
+        if let Some(files) = self.backlog_files {
+            write!(formatter, "{separator}{files} files waiting")?;
+        }
+        Ok(())
+    }
+}
+
+/// A length of time in its largest whole unit.
+fn rough(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds >= 2.0 * 86_400.0 => format!("{:.0} d", seconds / 86_400.0),
+        seconds if seconds >= 2.0 * 3_600.0 => format!("{:.0} h", seconds / 3_600.0),
+        seconds if seconds >= 120.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{seconds:.0} s"),
     }
 }
 

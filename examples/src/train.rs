@@ -216,12 +216,14 @@ pub fn train(config: &TrainConfig, progress: Progress) -> Result<Summary, Failur
     let telemetry = progress.telemetry_of(&config.language);
     let mut run = Run::start(config, &spec, &statistics, telemetry.clone())?;
     let (ledger, resumed) = (run.ledger().clone(), run.resumed().cloned());
-    let mut source = Source::new(config, ledger, resumed)?;
+    let mut source = Source::new(config, ledger, resumed, telemetry.clone())?;
 
     let cache = (config.cache.as_deref())
         .map(|folder| Arc::new(ChunkCache::new(folder, &spec, &config.language)));
     telemetry.set_ready(true, "learning");
-    let mut stage = progress.stage("train", "events", None);
+    let mut stage = progress
+        .stage("train", "events", None)
+        .watching(telemetry.clone());
     let folded = encode::map_stream(
         || source.next(),
         &spec,

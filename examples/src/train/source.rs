@@ -12,6 +12,7 @@ use super::stop::Stop;
 use crate::cli::Failure;
 use crate::encode::Input;
 use crate::event_files::{EventFile, EventListing};
+use crate::telemetry::Telemetry;
 use crate::text;
 
 /// Longest pause between two looks at whether the run is to stop.
@@ -62,6 +63,7 @@ pub(super) struct Source {
     failing: Option<Failing>,
     held_back: Option<Instant>,
     ended: bool,
+    telemetry: Telemetry,
 }
 
 /// The part of a run's settings that is about its input.
@@ -94,6 +96,7 @@ impl Source {
         config: &TrainConfig,
         ledger: Ledger,
         resumed: Option<EventFile>,
+        telemetry: Telemetry,
     ) -> Result<Self, Failure> {
         Ok(Self {
             listing: EventListing::open(&config.input, &config.language)?,
@@ -117,6 +120,7 @@ impl Source {
             failing: None,
             held_back: None,
             ended: false,
+            telemetry,
         })
     }
 
@@ -136,6 +140,7 @@ impl Source {
                 return Ok(None);
             }
             if let Some(file) = self.queue.pop_front() {
+                self.telemetry.backlog(self.queue.len() as u64);
                 self.offer(file)?;
             } else if self.ended || (!self.settings.follow && self.listed.is_some()) {
                 return Ok(None);
@@ -181,6 +186,7 @@ impl Source {
         }
         self.forget_vanished(&files);
         self.take_in(files);
+        self.telemetry.backlog(self.queue.len() as u64);
         Ok(())
     }
 

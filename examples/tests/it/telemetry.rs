@@ -185,6 +185,26 @@ fn readiness_names_every_stream_and_what_it_waits_for() {
     assert!(telemetry.readiness().0);
 }
 
+#[test]
+fn status_says_what_is_known_and_no_more() {
+    let telemetry = Telemetry::new("HI");
+    assert_eq!(telemetry.status().to_string(), "");
+    telemetry.next_dump(Duration::from_secs(2_800));
+    assert_eq!(telemetry.status().to_string(), "next dump in 47 min");
+    let now = jiff::Timestamp::now().as_millisecond();
+    telemetry.events_learned(1, now - 30_500);
+    telemetry.backlog(3);
+    let status = telemetry.status();
+    let lag = status.lag_seconds.unwrap();
+    assert!((30.0..60.0).contains(&lag), "{lag}");
+    let text = status.to_string();
+    assert!(text.starts_with("newest event 20"), "{text}");
+    assert!(
+        text.ends_with(" ago), next dump in 47 min, 3 files waiting"),
+        "{text}"
+    );
+}
+
 #[cfg(feature = "http")]
 mod http {
     use super::*;
