@@ -26,6 +26,9 @@ pub struct Summary {
     /// Figures from the event of `--evaluate-from` on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluated: Option<Quality>,
+    /// How often the run was started again from a checkpoint, where it keeps checkpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u64>,
     /// What became of the event files, where the input is a stream of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FileCounts>,
@@ -113,6 +116,9 @@ impl fmt::Display for Summary {
             "events per second    {:>12.0}  ({:.1} s)",
             self.events_per_second, self.seconds
         )?;
+        if let Some(restarts) = self.restarts.filter(|restarts| *restarts > 0) {
+            writeln!(formatter, "restarts             {restarts:>12}")?;
+        }
         if let Some(files) = &self.files {
             for (name, count) in [
                 ("late files", files.late),

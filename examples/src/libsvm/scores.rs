@@ -86,6 +86,7 @@ impl Scores {
             rejected: BTreeMap::new(),
             quality: Quality::of(&self.metrics),
             evaluated: self.evaluated.map(|(_, metrics)| Quality::of(&metrics)),
+            restarts: None,
             files: None,
             withheld: Vec::new(),
             dumps: Vec::new(),

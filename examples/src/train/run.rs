@@ -68,6 +68,8 @@ pub(super) struct Run<'a> {
     last_dump: Instant,
     started: Instant,
     events_before: u64,
+    /// Starts from a checkpoint, this one among them.
+    restarts: u64,
     newest_ms: i64,
     newer: Option<Newer>,
     telemetry: Telemetry,
@@ -121,6 +123,7 @@ impl<'a> Run<'a> {
             _ => None,
         };
         let report = Reporter::open(config, spec, checkpoint.as_ref())?;
+        let mut restarts = 0;
         let mut publisher = Publisher::new(config, spec, store);
         if let Some(checkpoint) = &mut checkpoint {
             publisher.publish_again(checkpoint)?;
@@ -128,6 +131,7 @@ impl<'a> Run<'a> {
             let events = checkpoint.progress.events_learned;
             let epoch = checkpoint.progress.epoch;
             tracing::info!(events, epoch, milliseconds, "goes on from a checkpoint");
+            restarts = epoch.saturating_sub(1); // the first trainer has epoch 1
             telemetry.restarted();
         }
         let mut ledger = run.ledger;
@@ -139,6 +143,7 @@ impl<'a> Run<'a> {
             config,
             spec,
             events_before: trainer.metrics().events(),
+            restarts,
             trainer,
             evaluated: None,
             interval: run.interval,
@@ -343,6 +348,7 @@ impl<'a> Run<'a> {
                 .collect(),
             quality: Quality::of(metrics),
             evaluated: self.evaluated.as_ref().map(Quality::of),
+            restarts: self.config.checkpoint.then_some(self.restarts),
             files: Some(self.files),
             withheld: self.withheld.clone(),
             dumps,
