@@ -1,9 +1,11 @@
 //! The inner loops, and the choice of the instructions they run on.
 //!
-//! Each loop is written once, in plain Rust over fixed arrays, and compiled three times: for the
-//! baseline, for AVX2 and for AVX-512.
+//! Each loop is written in plain Rust over fixed arrays, and compiled for the baseline and for AVX2.
 //! Rust neither reorders floating-point operations nor contracts a product and a sum into one
-//! fused operation, so the three give the same bits; the loops fix the order of every sum.
+//! fused operation, so the two give the same bits; the loops fix the order of every sum.
+//! For AVX-512, twins of the loops that every event runs do the same operations in the same order,
+//! and move numbers between memory and registers by hand: small stores that are read back as one
+//! vector wait for each other, which a compiler does not see.
 //! Roots and divisions are the IEEE ones, never the approximate instructions.
 
 #[cfg(target_arch = "x86_64")]

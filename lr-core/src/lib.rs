@@ -34,8 +34,9 @@
 //! # Numerics
 //!
 //! Weights and accumulators are `f32`; margins, losses and the stacker are `f64`. Results are the
-//! same bits on every CPU and for any number of threads: IEEE operations in a fixed order, `libm`
-//! for the transcendental functions, no fused operations ([`Kernel`]). An update costs O(nnz).
+//! same bits on every CPU and for any number of threads: IEEE operations in a fixed order,
+//! polynomials of them and `libm` for the transcendental functions, no fused operations
+//! ([`Kernel`]). An update costs O(nnz).
 //! NaN and infinite values are refused before anything is changed. The formulas, their errors and
 //! what was tried are in the [numerics notes], the figures in the [benchmarks].
 //!

@@ -1,6 +1,9 @@
 //! Rows that are checked once.
 
-use lr_core::{CheckedRow, LinearModel, RowError, sprs::CsVecViewI};
+use lr_core::{
+    CheckedRow, Example, Kernel, Learner, LearnerConfig, LinearModel, OptimizerConfig, RowError,
+    sprs::CsVecViewI,
+};
 use proptest::prelude::*;
 
 #[test]
@@ -90,5 +93,48 @@ proptest! {
         prop_assert!((margin - expected).abs() <= 1e-4, "{} {}", margin, expected);
         let view = CsVecViewI::new(300, &positions[..], &values[..]);
         prop_assert_eq!(model.margin(&view).unwrap().to_bits(), margin.to_bits());
+    }
+
+    /// Rows of no entry to four blocks, values large enough to be shrunk, importances on both sides
+    /// of what the fast paths take, and sums that age.
+    #[test]
+    fn every_kernel_learns_the_same_bits_from_checked_and_unchecked_rows(
+        rows in proptest::collection::vec(
+            (
+                proptest::collection::btree_map(0_u32..150, -4.0_f32..4.0, 0..65),
+                any::<bool>(),
+                proptest::sample::select(vec![0.0_f32, 0.25, 1.0, 3.5]),
+            ),
+            1..40,
+        ),
+    ) {
+        for name in ["sgd", "adagrad", "normalized", "ftrl", "bank"] {
+            let config = LearnerConfig::from(name.parse::<OptimizerConfig>().unwrap())
+                .half_life(100.0);
+            let mut plain = Learner::new(150, config.clone()).unwrap();
+            plain.set_kernel(Kernel::Plain);
+            let mut others: Vec<Learner> = Kernel::available()
+                .into_iter()
+                .map(|kernel| {
+                    let mut learner = Learner::new(150, config.clone()).unwrap();
+                    learner.set_kernel(kernel);
+                    learner
+                })
+                .collect();
+            for (entries, label, importance) in &rows {
+                let (positions, values): (Vec<u32>, Vec<f32>) = entries.clone().into_iter().unzip();
+                let view = CsVecViewI::new(150, &positions[..], &values[..]);
+                let row = CheckedRow::new(&positions, &values).unwrap();
+                let example = Example::new(view, *label).importance(*importance);
+                let expected = plain.learn(&example);
+                for other in &mut others {
+                    prop_assert_eq!(&other.learn_row(&row, *label, *importance), &expected);
+                    prop_assert_eq!(other.predict_row(&row), plain.predict(&view));
+                }
+            }
+            for other in &others {
+                prop_assert_eq!(other.state(), plain.state(), "{}", name);
+            }
+        }
     }
 }
