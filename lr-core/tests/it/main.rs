@@ -12,3 +12,4 @@ mod recalibration;
 mod rows;
 mod solver;
 mod twins;
+mod vowpal;
