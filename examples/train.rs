@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use pipeline::cli::{self, Failure};
+use pipeline::progress::Progress;
 use pipeline::settings::{Job, Settings};
 use pipeline::telemetry::Telemetry;
 use pipeline::{demo, logging, summary, train};
@@ -40,22 +41,33 @@ struct Args {
 fn main() -> ExitCode {
     let command = Settings::describe_defaults(Args::command());
     let args = Args::from_arg_matches(&command.get_matches());
-    cli::exit(run(args.unwrap_or_else(|error| error.exit())))
+    match start(args.unwrap_or_else(|error| error.exit())) {
+        Ok(Some((settings, progress))) => {
+            logging::exit(settings.log_format(), run(&settings, progress))
+        }
+        Ok(None) => ExitCode::SUCCESS,
+        Err(failure) => cli::exit(Err(failure)),
+    }
 }
 
-fn run(args: Args) -> Result<(), Failure> {
+/// The settings, with logs under way; `None` when they were only to be printed.
+fn start(args: Args) -> Result<Option<(Settings, Progress)>, Failure> {
     let settings = match &args.config {
         Some(path) => args.settings.over(&Settings::from_path(path)?)?,
         None => args.settings,
     };
     if args.print_config {
         print!("{}", settings.with_defaults()?.print()?);
-        return Ok(());
+        return Ok(None);
     }
+    let progress = logging::init(settings.log_format(), settings.log())?;
+    Ok(Some((settings, progress)))
+}
+
+fn run(settings: &Settings, progress: Progress) -> Result<(), Failure> {
     let job = settings.job()?;
     let first = settings.language().split(',').next().unwrap_or_default();
     let telemetry = Telemetry::new(first);
-    let progress = logging::init(settings.log_format(), settings.log())?;
     let progress = progress.telemetry(telemetry.clone());
     let _endpoint = settings.listen(&telemetry)?;
     let mut results = match &job {

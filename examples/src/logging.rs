@@ -4,13 +4,14 @@
 //! [`Progress`] that it gets to what it runs. No environment variable changes what is logged.
 
 use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 
 use indicatif::MultiProgress;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::cli::Failure;
+use crate::cli::{self, Failure};
 use crate::progress::Progress;
 
 /// How a line of the log looks.
@@ -83,6 +84,19 @@ where
         LogFormat::Text => Box::new(builder.with_ansi(colors).with_target(false).finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
     })
+}
+
+/// Ends a program as [`cli::exit`] does; where logs are for machines, its message is one of them.
+#[must_use]
+pub fn exit(format: LogFormat, result: Result<(), Failure>) -> ExitCode {
+    match (format, result) {
+        (LogFormat::Json, Err(failure)) => {
+            let (exit_code, text) = (failure.exit_code(), failure.render());
+            tracing::error!(exit_code, "{}", text.trim_start_matches("error: "));
+            ExitCode::from(exit_code)
+        }
+        (_, result) => cli::exit(result),
+    }
 }
 
 /// Standard error with the bars taken away while a line is written.

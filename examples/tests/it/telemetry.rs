@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pipeline::cli::Failure;
 use pipeline::encode::Reason;
 use pipeline::logging::{self, LogFormat};
 use pipeline::progress::Progress;
@@ -309,6 +310,20 @@ fn json_logs_are_one_object_a_line_with_fields() {
     assert_eq!(line["file"], "part-00000.jsonl");
     assert_eq!(line["events"], 7);
     assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn a_failure_is_a_log_line_where_logs_are_for_machines() {
+    let kept = Kept::default();
+    let subscriber = logging::subscriber(LogFormat::Json, "info", false, kept.clone()).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        let failure = Failure::at("events.jsonl", "is gone");
+        let _ = logging::exit(LogFormat::Json, Err(failure));
+    });
+    let line: serde_json::Value = serde_json::from_slice(&kept.0.lock().unwrap()).unwrap();
+    assert_eq!(line["level"], "ERROR");
+    assert_eq!(line["message"], "events.jsonl: is gone");
+    assert_eq!(line["exit_code"], 1);
 }
 
 #[test]
