@@ -1,6 +1,6 @@
 //! Vowpal Wabbit's progressive predictions, where it runs the same algorithm.
 //!
-//! Expected figures are those of `vowpalwabbit` 9.11.9 from PyPI with `--loss_function logistic` and
+//! Expected figures are those of `vowpalwabbit` 9.11.9 with `--loss_function logistic` and
 //! the arguments named in each test, on the events below as `±1 IMPORTANCE |f POSITION:VALUE …`.
 
 use approx::assert_relative_eq;
