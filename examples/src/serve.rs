@@ -9,6 +9,7 @@
 //! | `GET /healthz` | 200 while the process lives |
 //! | `GET /readyz` | 200 when there is a model, 503 before; version, and why a newer one was refused |
 //! | `GET /metrics` | counters for Prometheus |
+//! | `GET /openapi.json` | all this for machines |
 //!
 //! A prediction takes microseconds, so it is made where the request is read, without a queue; models
 //! are fetched and verified on a thread of their own.

@@ -132,6 +132,8 @@ impl Depth {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn texts<'a>(events: &[&'a [u8]]) -> Vec<&'a str> {
@@ -178,6 +180,63 @@ mod tests {
         assert_eq!(cut("{\"a\":\n1"), Ok(vec!["{\"a\":\n1"]));
         assert_eq!(cut("{\"a\":\n{\"b\":1}"), Ok(vec!["{\"a\":", "{\"b\":1}"]));
         assert_eq!(cut("{}}\n{}"), Ok(vec!["{}}", "{}"]));
+    }
+
+    proptest! {
+        #[test]
+        fn an_array_and_lines_are_cut_into_what_was_joined(
+            events in prop::collection::vec(object(), 2..20),
+            space in "[ \t\r]{0,2}",
+        ) {
+            let texts: Vec<String> = events.iter().map(ToString::to_string).collect();
+            let expected: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+            let array = format!("[{space}{}{space}]\n", texts.join(&format!("{space},\n")));
+            prop_assert_eq!(Events::cut(array.as_bytes(), 20), Ok(Events::Array(expected.clone())));
+            let lines = texts.join(&format!("{space}\n"));
+            prop_assert_eq!(Events::cut(lines.as_bytes(), 20), Ok(Events::Lines(expected)));
+            prop_assert_eq!(
+                Events::cut(texts[0].as_bytes(), 1),
+                Ok(Events::One(texts[0].as_bytes()))
+            );
+            let pretty = format!("{:#}\n", events[0]);
+            prop_assert_eq!(
+                Events::cut(pretty.as_bytes(), 1),
+                Ok(Events::One(pretty.trim().as_bytes()))
+            );
+        }
+
+        #[test]
+        fn no_body_panics_and_none_yields_more_than_the_limit(
+            body in r#"[\[\]{}",:\\a \n]{0,60}"#,
+            limit in 0_usize..5,
+        ) {
+            let found = match Events::cut(body.as_bytes(), limit) {
+                Ok(Events::One(_)) => 0,
+                Ok(Events::Array(events) | Events::Lines(events)) => events.len(),
+                Err(problem) => {
+                    prop_assert!(!problem.error.is_empty());
+                    0
+                }
+            };
+            prop_assert!(found <= limit);
+        }
+    }
+
+    /// Objects whose strings hold what structure is made of.
+    fn object() -> impl Strategy<Value = serde_json::Value> {
+        let text = r#"[\[\]{}",\\a\n]{0,6}"#;
+        let leaf = prop_oneof![
+            any::<i32>().prop_map(serde_json::Value::from),
+            text.prop_map(serde_json::Value::from),
+        ];
+        let value = leaf.prop_recursive(3, 16, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+                prop::collection::btree_map(text, inner, 0..4)
+                    .prop_map(|map| map.into_iter().collect()),
+            ]
+        });
+        prop::collection::btree_map(text, value, 0..4).prop_map(|map| map.into_iter().collect())
     }
 
     #[test]

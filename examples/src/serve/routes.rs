@@ -47,6 +47,7 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/openapi.json", get(openapi))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(body_limit)
@@ -82,8 +83,15 @@ async fn bounded(service: &Service, route: &'static str, request: Request, next:
 
 /// The route's name in metrics: a path that is not known must not make a new one.
 fn route_name(path: &str) -> &'static str {
-    const ROUTES: [&str; 7] = [
-        "/predict", "/explain", "/", "/sample", "/healthz", "/readyz", "/metrics",
+    const ROUTES: [&str; 8] = [
+        "/predict",
+        "/explain",
+        "/",
+        "/sample",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
     ];
     ROUTES
         .into_iter()
@@ -178,6 +186,11 @@ async fn readyz(State(service): State<Arc<Service>>) -> Response {
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], service.metrics.render()).into_response()
+}
+
+async fn openapi() -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    (headers, include_str!("openapi.json")).into_response()
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -321,6 +321,38 @@ fn a_bad_event_says_what_is_wrong_and_where_and_spoils_no_other() {
 }
 
 #[test]
+fn the_description_names_every_path_and_no_other() {
+    let service = Service::with_model(|_| {});
+    let description = service.get("/openapi.json").json();
+    let paths = description["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 8);
+    for (path, methods) in paths {
+        for (method, about) in methods.as_object().unwrap() {
+            let answer = service.request(&method.to_uppercase(), path, &event("a", 1, "#dance"));
+            let status = answer.status.to_string();
+            assert!(about["responses"][&status].is_object(), "{path}: {status}");
+            assert_eq!(status, "200", "{path}");
+        }
+        let other = if methods["post"].is_object() {
+            "GET"
+        } else {
+            "POST"
+        };
+        assert_eq!(service.request(other, path, "").status, 405, "{path}");
+    }
+    // The keys of an answer are those that the description requires.
+    let keys =
+        |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    for (path, schema) in [("/predict", "Prediction"), ("/explain", "Explanation")] {
+        let answer = service.post(path, &event("a", 1, "#dance")).json();
+        let schema = &description["components"]["schemas"][schema];
+        assert_eq!(keys(&answer), keys(&schema["properties"]), "{path}");
+        let required = schema["required"].as_array().unwrap();
+        assert_eq!(required.len(), keys(&answer).len(), "{path}");
+    }
+}
+
+#[test]
 fn limits_are_told_with_their_status() {
     let service = Service::with_model(|config| {
         config.limits.body_bytes = 2_000;
