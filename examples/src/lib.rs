@@ -6,6 +6,8 @@
 pub mod blocks;
 pub mod chunk_cache;
 pub mod cli;
+#[cfg(feature = "parquet")]
+mod columnar;
 pub mod compressed;
 pub mod demo;
 #[cfg(doctest)]

@@ -15,6 +15,8 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// Opens a file or the URL of an object for reading, decompressed when it starts with the magic bytes of gzip or zstd.
+/// A file in columns, by its name Parquet (`.parquet`) or Arrow IPC (`.arrow`, as a stream
+/// `.arrows`), is read as the lines of JSON that it stands for.
 ///
 /// `-` is standard input. A file that ends in the middle of its compressed stream fails while it is
 /// read, with [`io::ErrorKind::UnexpectedEof`].
@@ -22,10 +24,14 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// # Errors
 ///
 /// - The file cannot be opened, or the store cannot be reached.
-/// - Its name ends in `.gz` or `.zst` and its bytes are not that format.
+/// - It is not what its name says, or this build cannot read files in columns (cargo feature
+///   `parquet`).
 pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
     if path == Path::new("-") {
         return decompress(io::stdin(), None).map_err(|source| Failure::file(path, source));
+    }
+    if let Some(lines) = in_columns(path) {
+        return lines;
     }
     let promised = path.extension().and_then(|extension| extension.to_str());
     if remote::is_url(path) {
@@ -34,6 +40,21 @@ pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
     }
     let file = std::fs::File::open(path).map_err(|source| Failure::file(path, source))?;
     decompress(file, promised).map_err(|source| Failure::file(path, source))
+}
+
+#[cfg(feature = "parquet")]
+fn in_columns(path: &Path) -> Option<Result<Box<dyn BufRead + Send>, Failure>> {
+    let format = crate::columnar::Format::of(path)?;
+    Some(crate::columnar::open(path, format))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn in_columns(path: &Path) -> Option<Result<Box<dyn BufRead + Send>, Failure>> {
+    let extension = path.extension()?.to_str()?;
+    matches!(extension, "parquet" | "arrow" | "arrows").then(|| {
+        let message = "this build does not read files in columns: build with `--features parquet`";
+        Err(Failure::file(path, message))
+    })
 }
 
 /// Decompresses a stream as [`open`] does; `promised` is the file name's extension.

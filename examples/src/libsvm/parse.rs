@@ -239,21 +239,22 @@ fn short_position(cursor: &[u8]) -> Option<(u32, &[u8])> {
 
 /// A position of any length and its colon, and what follows them.
 fn position(cursor: &[u8], limit: u32) -> Result<(u32, &[u8]), LineErrorKind> {
-    let at = cursor
-        .iter()
-        .take(11)
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let mut position = 0_u64;
+    let mut at = 0;
+    while let Some(digit) = cursor.get(at).map(|byte| byte.wrapping_sub(b'0')) {
+        if digit > 9 || at > 10 {
+            break;
+        }
+        position = position * 10 + u64::from(digit);
+        at += 1;
+    }
     if at == 0 || cursor.get(at) != Some(&b':') {
         return Err(LineErrorKind::Feature(text(split_token(cursor).0)));
     }
-    let digits = std::str::from_utf8(&cursor[..at]).unwrap_or_default();
-    let position = digits
-        .parse()
-        .ok()
-        .filter(|&position: &u32| position < limit);
+    let position = u32::try_from(position).ok();
+    let position = position.filter(|&position| position < limit);
     let position = position.ok_or_else(|| LineErrorKind::Position {
-        position: digits.to_owned(),
+        position: text(&cursor[..at]),
         limit,
     })?;
     Ok((position, &cursor[at + 1..]))

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // helper functions are not covered by `allow-unwrap-in-tests`
 
+#[cfg(feature = "parquet")]
+mod columnar;
 mod crash;
 mod evaluate;
 mod event_files;

@@ -64,13 +64,13 @@ impl Job {
     }
 
     /// Exit code and message, with the folder's name left out.
-    fn failure(&self) -> (u8, String) {
+    pub(crate) fn failure(&self) -> (u8, String) {
         let failure = train::train(&self.config, Progress::silent()).unwrap_err();
         let folder = self.folder.path().to_str().unwrap();
         (failure.exit_code(), failure.render().replace(folder, "DIR"))
     }
 
-    fn predictions(&self) -> String {
+    pub(crate) fn predictions(&self) -> String {
         std::fs::read_to_string(self.path("predictions.csv")).unwrap()
     }
 }
