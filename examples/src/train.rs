@@ -112,7 +112,7 @@ pub struct TrainConfig {
     pub lateness_hours: u32,
     /// Read no file of this hour (since the Unix epoch, UTC) or later, and end there.
     pub until_hour: Option<i64>,
-    /// How many hours before its time a file is read when following.
+    /// How many hours before its time a file is read, and an event learned from, when following.
     pub max_future_hours: u32,
     /// How long to wait, when following, for a store that fails or a file that cannot be read.
     pub patience: Duration,
@@ -128,7 +128,7 @@ pub struct TrainConfig {
     pub gate: Gate,
     /// How the run can be asked to end.
     pub stop: Stop,
-    /// Milliseconds since the Unix epoch; tells files of the future.
+    /// Milliseconds since the Unix epoch; tells files and events of the future.
     pub clock: fn() -> i64,
 }
 

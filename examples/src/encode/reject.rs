@@ -21,17 +21,20 @@ pub enum Reason {
     NotEncodable,
     /// The line is longer than any event may be.
     TooLong,
+    /// The event's time is too far ahead of the trainer's clock.
+    Future,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NotJson,
         Self::InvalidEvent,
         Self::NoLabel,
         Self::OtherLanguage,
         Self::NotEncodable,
         Self::TooLong,
+        Self::Future,
     ];
 
     /// The name in summaries and reject files.
@@ -44,6 +47,7 @@ impl Reason {
             Self::OtherLanguage => "other_language",
             Self::NotEncodable => "not_encodable",
             Self::TooLong => "too_long",
+            Self::Future => "future",
         }
     }
 }

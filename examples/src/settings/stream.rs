@@ -27,7 +27,8 @@ pub struct StreamSettings {
     /// Read no file of this hour or later, and end there, such as 2022-05-04T10:00:00Z
     #[arg(long, value_name = "MOMENT")]
     pub until: Option<Moment>,
-    /// Hours before its time that a file is read when following; later ones wait
+    /// Hours before its time that a file is read when following; later ones wait, and later events
+    /// within a file are set aside
     #[arg(long, value_name = "HOURS")]
     pub max_future: Option<u32>,
     /// How long to wait, when following, for a store that fails or a file that cannot be read

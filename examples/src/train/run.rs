@@ -2,6 +2,7 @@
 
 mod dumping;
 mod files;
+mod future;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -22,7 +23,7 @@ use super::store::Store;
 use super::trainer::Trainer;
 use super::{DumpClock, TrainConfig};
 use crate::cli::Failure;
-use crate::encode::{Encoded, EncodedBlock, EncodedEvent, Reason, Step};
+use crate::encode::{Encoded, EncodedBlock, EncodedEvent, Reason, Reject, Step};
 use crate::event_files::EventFile;
 use crate::predictions::PredictionWriter;
 use crate::report::Reporter;
@@ -71,6 +72,8 @@ pub(super) struct Run<'a> {
     /// Starts from a checkpoint, this one among them.
     restarts: u64,
     newest_ms: i64,
+    /// Latest time that the clock has shown.
+    clock_ms: i64,
     newer: Option<Newer>,
     telemetry: Telemetry,
 }
@@ -166,6 +169,7 @@ impl<'a> Run<'a> {
             last_dump: started,
             started,
             newest_ms: i64::MIN,
+            clock_ms: i64::MIN,
             newer,
             telemetry,
         })
@@ -218,24 +222,18 @@ impl<'a> Run<'a> {
             self.trainer.use_statistics(version, &population)?;
         }
         let before = self.events();
+        let horizon_ms = self.horizon_ms();
         block.for_each(|encoded| {
             if self.skip > 0 {
                 self.skip -= 1;
                 return Ok(());
             }
             match encoded {
-                Encoded::Event(event) => self.event(event)?,
-                Encoded::Reject(reject) => {
-                    *self.rejected.entry(reject.reason).or_default() += 1;
-                    self.telemetry.rejected(reject.reason, 1);
-                    self.interval.reject(reject);
-                    if !self.config.follow {
-                        self.interval.check_rejects(self.config.max_reject_share)?;
-                    }
-                    if self.interval.is_full() {
-                        self.keep_rejects()?;
-                    }
+                Encoded::Event(event) if horizon_ms.is_some_and(|end| event.time_ms >= end) => {
+                    self.reject(&self.of_the_future(&event))?;
                 }
+                Encoded::Event(event) => self.event(event)?,
+                Encoded::Reject(reject) => self.reject(reject)?,
             }
             if let Some((_, done)) = &mut self.under_way {
                 *done += 1;
@@ -248,6 +246,20 @@ impl<'a> Run<'a> {
         }
         if let Some(wait) = self.to_next_dump() {
             self.telemetry.next_dump(wait);
+        }
+        Ok(())
+    }
+
+    /// Counts a line that is set aside and keeps it.
+    fn reject(&mut self, reject: &Reject) -> Result<(), Failure> {
+        *self.rejected.entry(reject.reason).or_default() += 1;
+        self.telemetry.rejected(reject.reason, 1);
+        self.interval.reject(reject);
+        if !self.config.follow {
+            self.interval.check_rejects(self.config.max_reject_share)?;
+        }
+        if self.interval.is_full() {
+            self.keep_rejects()?;
         }
         Ok(())
     }
