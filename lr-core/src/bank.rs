@@ -253,7 +253,7 @@ impl Bank {
             .map(|source| source.map_or_else(Line::default, |s| self.lines[s as usize]))
             .collect();
         if let Some(joint) = &mut self.joint {
-            joint.clear(sources.len());
+            joint.remap(sources);
         }
     }
 

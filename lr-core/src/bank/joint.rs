@@ -297,14 +297,31 @@ impl Joint {
         curvatures.for_each(|curvature| *curvature *= factor);
     }
 
-    /// Forgets the positions, which now mean something else, and soon chooses anew.
-    pub(super) fn clear(&mut self, dimension: usize) {
-        self.slots = vec![NONE; dimension];
-        self.positions.clear();
-        self.curvature.clear();
+    /// Moves to other positions, as the lines do; what is known of pairs that stay is kept.
+    pub(super) fn remap(&mut self, sources: &[Option<u32>]) {
+        let moved: Vec<(u32, u16)> = (0..)
+            .zip(sources)
+            .filter_map(|(position, source)| Some((position, self.slots[(*source)? as usize])))
+            .filter(|&(_, slot)| slot != NONE)
+            .take(self.size)
+            .collect();
+        let pair = |&(_, a): &(u32, u16), &(_, b): &(u32, u16)| {
+            self.curvature[usize::from(a.max(b))][usize::from(a.min(b))]
+        };
+        let triangle = |(i, a)| moved[..=i].iter().map(|b| pair(a, b)).collect();
+        let curvature = moved.iter().enumerate().map(triangle).collect();
+        let of_slots = |numbers: &[f32]| {
+            let slots = moved.iter().map(|&(_, slot)| usize::from(slot));
+            slots.map(|slot| numbers[slot]).collect()
+        };
+        self.start = of_slots(&self.start);
+        self.start_curvature = of_slots(&self.start_curvature);
+        self.curvature = curvature;
+        self.positions = moved.iter().map(|&(position, _)| position).collect();
+        self.slots = vec![NONE; sources.len()];
+        self.index();
+        // The factor is of the old order.
         self.factor.clear();
-        self.start.clear();
-        self.start_curvature.clear();
-        self.counters.next_choice = self.counters.events + BATCH.0;
+        self.counters.next_factor = 0;
     }
 }
