@@ -22,7 +22,7 @@ use pipeline::summary;
 /// Score a stretch of events with published versions, and compare them.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Folder of event files: <input>/<language>/dt=YYYY-MM-DD/hour=HH/part-NNNNN.jsonl.zst
+    /// Folder of event files: INPUT/LANGUAGE/dt=YYYY-MM-DD/hour=HH/part-NNNNN.jsonl.zst
     #[arg(long, value_name = "URL|DIR")]
     input_path: PathBuf,
     /// Language of the stream and of the models

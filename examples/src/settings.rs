@@ -62,7 +62,7 @@ const LOG: &str = "info";
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Folder of event files: <input>/<language>/dt=YYYY-MM-DD/hour=HH/part-NNNNN.jsonl.zst
+    /// Folder of event files: INPUT/LANGUAGE/dt=YYYY-MM-DD/hour=HH/part-NNNNN.jsonl.zst
     #[arg(long, value_name = "URL|DIR")]
     pub input_path: Option<PathBuf>,
     /// What stands at which position
