@@ -29,6 +29,10 @@ pub struct GateSettings {
     /// Largest predicted over observed positives
     #[arg(long, value_name = "RATIO")]
     pub gate_max_calibration: Option<Rate>,
+    /// Largest distance of a scaled position's mean from that of the statistics, in their standard
+    /// deviations
+    #[arg(long, value_name = "DEVIATIONS")]
+    pub gate_max_drift: Option<Rate>,
 }
 
 impl GateSettings {
@@ -42,6 +46,7 @@ impl GateSettings {
             gate_max_loss_increase: Rate::try_from(gate.max_loss_increase).ok(),
             gate_min_calibration: Rate::try_from(gate.min_calibration).ok(),
             gate_max_calibration: Rate::try_from(gate.max_calibration).ok(),
+            gate_max_drift: Rate::try_from(gate.max_drift).ok(),
         }
     }
 
@@ -54,6 +59,7 @@ impl GateSettings {
             (self.gate_max_loss_increase, &mut gate.max_loss_increase),
             (self.gate_min_calibration, &mut gate.min_calibration),
             (self.gate_max_calibration, &mut gate.max_calibration),
+            (self.gate_max_drift, &mut gate.max_drift),
         ] {
             if let Some(given) = given {
                 *place = given.get();

@@ -2,6 +2,7 @@
 
 use lr_core::Metrics;
 use serde::Serialize;
+use zscore_stats::{Drift, PositionDrift};
 
 use crate::summary::Quality;
 
@@ -24,6 +25,13 @@ pub struct Gate {
     pub min_calibration: f64,
     /// Largest predicted over observed positives.
     pub max_calibration: f64,
+    /// Largest distance between the mean of a scaled position and the mean in the statistics, in
+    /// standard deviations of the statistics; one event in eight is looked at.
+    ///
+    /// Only positions are judged that many rows have: those whose mean times this is at least their
+    /// standard deviation, which a position that is 1 or absent is from 10 % of rows on at the
+    /// default. Such a one cannot move that far by becoming usual: a word in the news is no fault.
+    pub max_drift: f64,
 }
 
 impl Default for Gate {
@@ -35,6 +43,7 @@ impl Default for Gate {
             max_loss_increase: 0.5,
             min_calibration: 0.5,
             max_calibration: 2.0,
+            max_drift: 3.0,
         }
     }
 }
@@ -82,10 +91,43 @@ impl Gate {
         }
         reasons
     }
+
+    /// What is wrong with the values of recent rows, beside the statistics that they were scaled
+    /// with; `name` is that of a position.
+    pub(super) fn drift_reason<N: std::fmt::Display>(
+        &self,
+        drift: &Drift,
+        name: impl Fn(u32) -> N,
+    ) -> Option<String> {
+        let distance = |p: &PositionDrift| (p.mean.1 - p.mean.0).abs() / p.std_dev.0;
+        // One that is 1 in a share `p` of rows has the mean p and the deviation √(p(1 − p)): it is
+        // at most their ratio, √((1 − p) / p), away from being in all rows.
+        let is_dense = |p: &&PositionDrift| {
+            p.std_dev.0 > 0.0 && p.mean.0.abs() * self.max_drift >= p.std_dev.0
+        };
+        let farthest = (drift.positions().iter().filter(is_dense))
+            .max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+        let moved = distance(farthest);
+        let position = farthest.position;
+        tracing::debug!(position, moved, "farthest from the statistics");
+        (moved > self.max_drift).then(|| {
+            format!(
+                "the mean of position {} ({}) is {moved:.2} standard deviations from that of the \
+                 statistics, more than {}: {:.4} was {:.4}",
+                position,
+                name(position),
+                self.max_drift,
+                farthest.mean.1,
+                farthest.mean.0,
+            )
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use zscore_stats::{Cohorts, Population};
+
     use super::*;
 
     fn metrics(probability: f64, positives: u32, negatives: u32) -> Metrics {
@@ -116,6 +158,61 @@ mod tests {
                 "log loss 0.98425 is above 0.48762, which the gate allows over 0.32508",
                 "calibration 0.2500 is not in 0.5 to 2"
             ]
+        );
+    }
+
+    #[test]
+    fn a_dense_position_far_from_its_statistics_is_named_and_news_is_not() {
+        let mut before = Population::new(Cohorts::single(2).unwrap());
+        let mut after = before.clone();
+        for row in 0..999_u16 {
+            // 2, 4, 6 at position 0: mean 4, variance 8/3; one row in 999 at position 1.
+            let value = f32::from(2 + 2 * (row % 3));
+            before.push(0, (&[0], &[value])).unwrap();
+            after.push(0, (&[0, 1], &[value + 4.0, 1.0])).unwrap();
+        }
+        before.push(0, (&[0, 1], &[4.0, 1.0])).unwrap();
+        let drift = Drift::between(&before, &after).unwrap();
+        // 4 / √(8/3) = 2.449; the thousandth row is at the mean.
+        let gate = |max_drift| Gate {
+            max_drift,
+            ..Gate::default()
+        };
+        let name = |position| format!("f{position}");
+        assert_eq!(gate(2.46).drift_reason(&drift, name), None);
+        assert_eq!(
+            gate(2.44).drift_reason(&drift, name).unwrap(),
+            "the mean of position 0 (f0) is 2.45 standard deviations from that of the statistics, \
+             more than 2.44: 8.0000 was 4.0000"
+        );
+    }
+
+    #[test]
+    fn a_word_in_the_news_is_no_fault_and_one_that_is_gone_from_all_rows_is() {
+        // Present in 95 of 100 rows: √(0.95 / 0.05) = 4.36 deviations from 0. In 5 of 100: as far
+        // from 1, and too rare to be judged. In 20 of 100: √(0.8 / 0.2) = 2 from 1.
+        let rows = |counts: [u32; 3]| {
+            let mut population = Population::new(Cohorts::single(3).unwrap());
+            for row in 0..100 {
+                let present: Vec<u32> = (0..3)
+                    .filter(|&position| row < counts[position as usize])
+                    .collect();
+                let ones = vec![1.0_f32; present.len()];
+                population
+                    .push(0, (present.as_slice(), ones.as_slice()))
+                    .unwrap();
+            }
+            population
+        };
+        let reason = |after| {
+            let drift = Drift::between(&rows([95, 5, 20]), &rows(after)).unwrap();
+            Gate::default().drift_reason(&drift, |position| position)
+        };
+        assert_eq!(reason([100, 100, 100]), None);
+        let gone = reason([0, 100, 100]).unwrap();
+        assert!(
+            gone.starts_with("the mean of position 0 (0) is 4.36 "),
+            "{gone}"
         );
     }
 

@@ -125,6 +125,7 @@ impl<'a> Run<'a> {
             }
             _ => None,
         };
+        trainer.watch_drift(config.gate.is_on);
         let report = Reporter::open(config, spec, checkpoint.as_ref())?;
         let mut restarts = 0;
         let mut publisher = Publisher::new(config, spec, store);

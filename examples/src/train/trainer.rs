@@ -18,6 +18,11 @@ const DAY_MS: i64 = 86_400_000;
 const METRICS: &str = "metrics";
 const POPULATION: &str = "population";
 const TIMES: &str = "times";
+const RECENT: &str = "recent-population";
+
+/// One event in so many is counted for the gate. Counting each takes a tenth of a run's time; the
+/// mean of 10,000 events is known to 0.03 standard deviations from an eighth of them.
+const COUNTED_FOR_DRIFT: u64 = 8;
 
 /// Everything that training changes.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub struct Trainer {
     spec: FeatureSpec,
     scaler: Scaler,
     past: Option<PastPopulation>,
+    /// Some of the rows since the gate last judged, where it watches drift.
+    recent: Option<PastPopulation>,
     learner: Learner,
     metrics: Metrics,
     times: Times,
@@ -102,6 +109,7 @@ impl Trainer {
             spec: spec.clone(),
             scaler,
             past,
+            recent: None,
             learner,
             metrics: Metrics::new(),
             times: Times::default(),
@@ -138,6 +146,10 @@ impl Trainer {
             let past = PastPopulation::from_bytes(spec, bytes_of(checkpoint, POPULATION)?);
             trainer.past = Some(past.map_err(|source| part(POPULATION, source))?);
         }
+        if checkpoint.parts.contains_key(RECENT) {
+            let recent = PastPopulation::from_bytes(spec, bytes_of(checkpoint, RECENT)?);
+            trainer.recent = Some(recent.map_err(|source| part(RECENT, source))?);
+        }
         trainer.metrics = metrics_of(checkpoint, METRICS)?;
         trainer.times = json_of(checkpoint, TIMES)?;
         Ok(trainer)
@@ -157,6 +169,10 @@ impl Trainer {
                 .parts
                 .insert(POPULATION.to_owned(), past.to_bytes());
         }
+        if let Some(recent) = &self.recent {
+            let bytes = recent.to_bytes();
+            checkpoint.parts.insert(RECENT.to_owned(), bytes);
+        }
         put_metrics(checkpoint, METRICS, &self.metrics);
         put_json(checkpoint, TIMES, &self.times)
     }
@@ -170,8 +186,10 @@ impl Trainer {
     pub fn learn(&mut self, event: &mut EncodedEvent<'_>) -> Result<Prediction, Failure> {
         self.enter_day(event.time_ms.div_euclid(DAY_MS))?;
         let place = || format!("event {:?}", event.event_id);
-        if let Some(past) = &mut self.past {
-            past.push(event)
+        let is_counted = self.metrics.events().is_multiple_of(COUNTED_FOR_DRIFT);
+        let recent = self.recent.as_mut().filter(|_| is_counted);
+        for rows in self.past.iter_mut().chain(recent) {
+            rows.push(event)
                 .map_err(|source| Failure::at(place(), source))?;
         }
         self.scaler
@@ -209,6 +227,33 @@ impl Trainer {
             return Ok(None);
         };
         Drift::from_scaler(&self.scaler, past.population())
+            .map(Some)
+            .map_err(|source| Failure::at("drift", source))
+    }
+
+    /// Counts rows between two judgements from now on, or no longer; there are none to count where
+    /// nothing is scaled.
+    pub(super) fn watch_drift(&mut self, is_on: bool) {
+        let rows = self.recent.take();
+        let rows = rows.unwrap_or_else(|| PastPopulation::new(&self.spec));
+        self.recent = (is_on && rows.is_needed()).then_some(rows);
+    }
+
+    /// How the rows since this was last asked differ from the statistics that they were scaled with;
+    /// `None` before the first statistics, and where nothing is scaled or watched.
+    ///
+    /// # Errors
+    ///
+    /// None is known: both are of one spec.
+    pub(super) fn take_recent_drift(&mut self) -> Result<Option<Drift>, Failure> {
+        let Some(recent) = &mut self.recent else {
+            return Ok(None);
+        };
+        let rows = std::mem::replace(recent, PastPopulation::new(&self.spec));
+        if self.scaler.parts().iter().next().is_none() {
+            return Ok(None);
+        }
+        Drift::from_scaler(&self.scaler, rows.population())
             .map(Some)
             .map_err(|source| Failure::at("drift", source))
     }

@@ -51,6 +51,8 @@ fn config(root: &Path, output: String) -> TrainConfig {
     config.checkpoint = true;
     config.checkpoint_every = Duration::from_millis(30);
     config.dump_every = Duration::from_secs(6 * 3_600);
+    // Every third dump is judged, from what was counted over as many restarts.
+    (config.gate.min_events, config.gate.min_positives) = (500, 50);
     config.until_hour = Some(last_hour());
     config
 }
@@ -165,6 +167,7 @@ impl Stage {
             rejects,
             events: last.progress.events_learned,
             learner: last.learner,
+            recent: last.parts["recent-population"].clone(),
         }
     }
 }
@@ -176,6 +179,8 @@ struct Outcome {
     rejects: BTreeMap<String, u32>,
     events: u64,
     learner: lr_core::LearnerState,
+    /// What the gate has counted since it last judged.
+    recent: Vec<u8>,
 }
 
 /// What a run gives that nobody disturbs.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helper functions are not covered by `allow-unwrap-in-tests`
 
+mod bad_input;
 #[cfg(feature = "parquet")]
 mod columnar;
 mod crash;
@@ -10,6 +11,11 @@ mod event_files;
 mod event_gen;
 mod exact;
 mod follow;
+mod following;
+#[cfg(unix)]
+mod full_disk;
+mod future;
+mod gate;
 mod kuairand;
 mod libsvm;
 mod log;
@@ -24,6 +30,7 @@ mod report;
 mod serve;
 mod settings;
 mod simulate;
+mod statistics;
 mod table;
 mod telemetry;
 mod train;

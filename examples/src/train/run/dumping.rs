@@ -45,6 +45,10 @@ impl Run<'_> {
             self.judged = no_metrics()?;
             let running = self.trainer.metrics();
             reasons.extend(self.config.gate.reasons(&judged, running));
+            if let Some(drift) = self.trainer.take_recent_drift()? {
+                let name = |position| self.spec.describe(position);
+                reasons.extend(self.config.gate.drift_reason(&drift, name));
+            }
         } else {
             judged = recent.clone();
         }
