@@ -169,6 +169,18 @@ fn positive(setting: &'static str, value: f64) -> Result<(), ConfigError> {
     )
 }
 
+/// A rate of a single learner: wide enough for any use, and in `f32` neither it, its inverse nor
+/// its product with the largest step overflows.
+fn rate(setting: &'static str, value: f64) -> Result<(), ConfigError> {
+    let inside = (1e-9..=1e9).contains(&value);
+    in_range(setting, value, inside, "in [1e-9, 1e9]")
+}
+
+/// A prior variance of the bank's stacker.
+fn variance(setting: &'static str, value: f64) -> Result<(), ConfigError> {
+    in_range(setting, value, value > 0.0 && value <= 1e9, "in (0, 1e9]")
+}
+
 fn not_negative(setting: &'static str, value: f64) -> Result<(), ConfigError> {
     in_range(
         setting,

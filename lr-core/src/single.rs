@@ -235,6 +235,9 @@ pub(crate) fn invariant_push(margin: f64, label: bool, importance: f64, reach: f
         return sign * plain;
     }
     let a = libm::exp(agreement);
+    if agreement < -30.0 {
+        return sign * far_flow(agreement, a, budget) / reach;
+    }
     let mut delta = budget / (1.0 + a);
     if a > 0.0 {
         delta = delta.min(libm::log1p(budget / a));
@@ -248,4 +251,19 @@ pub(crate) fn invariant_push(margin: f64, label: bool, importance: f64, reach: f
         delta = next;
     }
     sign * delta / reach
+}
+
+/// δ of [`invariant_push`] where the prediction is far on the wrong side, so that `a = e^t` may
+/// vanish while `e^δ` overflows: their product is `e^(t + δ)`.
+fn far_flow(agreement: f64, a: f64, budget: f64) -> f64 {
+    let mut delta = budget.min(libm::log1p(budget) - agreement);
+    for _ in 0..8 {
+        let grown = libm::exp(agreement + delta);
+        let next = delta - (delta + (grown - a) - budget) / (1.0 + grown);
+        if next >= delta {
+            break;
+        }
+        delta = next;
+    }
+    delta
 }

@@ -1,6 +1,6 @@
 //! Settings of the bank.
 
-use super::{ConfigError, in_range, not_negative, positive};
+use super::{ConfigError, in_range, not_negative, positive, variance};
 
 /// How a bank member's rate falls as evidence adds up at a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,10 +100,10 @@ pub struct BankConfig {
     /// c: events after which half of a position's weight no longer counts as a newcomer's; finite,
     /// above 0, default 10.
     pub newness: f32,
-    /// Variance of each mixing coefficient before any event, dimensionless; finite, above 0,
+    /// Variance of each mixing coefficient before any event, dimensionless; in `(0, 1e9]`,
     /// default 1e-3.
     pub prior_variance: f64,
-    /// Variance of the constant `a₀` before any event; finite, above 0, default 1.
+    /// Variance of the constant `a₀` before any event; in `(0, 1e9]`, default 1.
     pub bias_variance: f64,
     /// Share of the mixing evidence that is forgotten at each event, in `[0, 0.5]`, default 3e-5.
     pub forgetting: f64,
@@ -244,8 +244,8 @@ impl BankConfig {
             "in 1 to 1024",
         )?;
         positive("newness", f64::from(self.newness))?;
-        positive("prior_variance", self.prior_variance)?;
-        positive("bias_variance", self.bias_variance)?;
+        variance("prior_variance", self.prior_variance)?;
+        variance("bias_variance", self.bias_variance)?;
         not_negative("l1", f64::from(self.l1))?;
         not_negative("l2", f64::from(self.l2))?;
         in_range(

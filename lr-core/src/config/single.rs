@@ -1,6 +1,6 @@
 //! Settings of the optimisers with one weight a position.
 
-use super::{ConfigError, in_range, not_negative, positive};
+use super::{ConfigError, in_range, not_negative, positive, rate};
 
 /// Settings of FTRL-Proximal.
 ///
@@ -8,7 +8,7 @@ use super::{ConfigError, in_range, not_negative, positive};
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct FtrlConfig {
-    /// α: scale of the rate; finite, above 0, default 0.1.
+    /// α: scale of the rate; in `[1e-9, 1e9]`, default 0.1.
     pub alpha: f64,
     /// β: added to √n, damps the first steps; finite, at least 0, default 1.
     pub beta: f64,
@@ -48,7 +48,7 @@ impl FtrlConfig {
     }
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        positive("alpha", self.alpha)?;
+        rate("alpha", self.alpha)?;
         not_negative("beta", self.beta)?;
         not_negative("l1", self.l1)?;
         not_negative("l2", self.l2)
@@ -73,7 +73,7 @@ impl Default for FtrlConfig {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct AdaGradConfig {
-    /// η; finite, above 0, default 0.1.
+    /// η; in `[1e-9, 1e9]`, default 0.1.
     pub learning_rate: f64,
     /// δ: added to the root of the sum of squares; finite, above 0, default 1e-6.
     pub beta: f64,
@@ -95,7 +95,7 @@ impl AdaGradConfig {
     }
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        positive("learning_rate", self.learning_rate)?;
+        rate("learning_rate", self.learning_rate)?;
         positive("beta", self.beta)
     }
 }
@@ -115,7 +115,7 @@ impl Default for AdaGradConfig {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct NormalizedConfig {
-    /// η; finite, above 0, default 0.1.
+    /// η; in `[1e-9, 1e9]`, default 0.1.
     pub learning_rate: f64,
 }
 
@@ -128,7 +128,7 @@ impl NormalizedConfig {
     }
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        positive("learning_rate", self.learning_rate)
+        rate("learning_rate", self.learning_rate)
     }
 }
 
@@ -157,7 +157,7 @@ pub enum Schedule {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct SgdConfig {
-    /// η; finite, above 0, default 0.05.
+    /// η; in `[1e-9, 1e9]`, default 0.05.
     pub learning_rate: f64,
     /// How η falls, default [`Schedule::Constant`].
     pub schedule: Schedule,
@@ -188,7 +188,7 @@ impl SgdConfig {
     }
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        positive("learning_rate", self.learning_rate)?;
+        rate("learning_rate", self.learning_rate)?;
         not_negative("l2", self.l2)?;
         match self.schedule {
             Schedule::Constant => Ok(()),

@@ -190,7 +190,7 @@ impl LearningCurve {
     pub fn new(window: u64, limit: usize, resolution: u32) -> Result<Self, MetricsError> {
         let current = Metrics::with_resolution(resolution)?;
         // An even limit leaves no half window over when neighbours are merged.
-        let limit = limit.max(2).next_multiple_of(2);
+        let limit = limit.clamp(2, usize::MAX - 1).next_multiple_of(2);
         Ok(Self {
             window: window.max(1),
             limit,

@@ -6,6 +6,10 @@ use crate::{
     kernel::{Number, single::Four},
 };
 
+/// Least `s √n` that is learned from: beneath it, at values smaller than about 1e-14, the rate leaves
+/// the range of `f32`.
+const LEAST_SPREAD: f32 = 1e-28;
+
 /// Normalized adaptive gradient, Ross, Mineiro & Langford (2013), algorithm 2:
 ///
 /// ```text
@@ -82,7 +86,11 @@ impl Step for NormalizedStep {
         let g = F::of(self.gradient) * x;
         *n = *n + F::of(self.gain) * (g * g);
         let spread = *scale * (n.root() * F::of(self.root));
-        spread.above(zero, F::of(self.learning_rate) / spread, zero)
+        spread.above(
+            F::of(LEAST_SPREAD),
+            F::of(self.learning_rate) / spread,
+            zero,
+        )
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod behavior;
+mod divergence;
 mod joint;
 mod learner;
 mod loss;
@@ -10,6 +11,7 @@ mod metrics;
 mod metrics_more;
 mod recalibration;
 mod rows;
+mod settings;
 mod solver;
 mod twins;
 mod vowpal;
