@@ -125,20 +125,15 @@ impl Bank {
         bank::look(self.kernel, lines, row.ordered(), plan, stack, look)
     }
 
-    /// Returns the margin of a row and keeps what learning from it needs.
-    pub(crate) fn observe(&mut self, row: &CheckedRow<'_>) -> f64 {
-        let Self {
-            lines,
-            plan,
-            stack,
-            look,
-            ..
-        } = self;
-        bank::observe(self.kernel, lines, row.ordered(), plan, stack, look)
-    }
-
-    /// Learns a row that has just been observed.
-    pub(crate) fn learn(&mut self, row: &CheckedRow<'_>, lesson: &Lesson) {
+    /// Predicts a row, asks what there is to learn from it, learns, and returns the margin.
+    /// `evidence` is that of the lesson.
+    #[inline(always)]
+    pub(crate) fn learn<E>(
+        &mut self,
+        row: &CheckedRow<'_>,
+        evidence: f32,
+        lesson: impl FnOnce(f64) -> Result<Lesson, E>,
+    ) -> Result<f64, E> {
         let Self {
             lines,
             plan,
@@ -147,11 +142,13 @@ impl Bank {
             joint,
             ..
         } = self;
-        bank::learn(self.kernel, lines, row.ordered(), plan, stack, look, lesson);
+        look.evidence = evidence;
+        let lesson = bank::learn(self.kernel, lines, row.ordered(), plan, stack, look, lesson)?;
         if let Some(joint) = joint {
             let margin = look.terms[joint.member()];
-            joint.learn(self.kernel, lines, row, margin, lesson);
+            joint.learn(self.kernel, lines, row, margin, &lesson);
         }
+        Ok(lesson.margin)
     }
 
     /// Returns the variance of the margin: that of the mixing coefficients, plus that of the

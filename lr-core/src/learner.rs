@@ -1,5 +1,6 @@
 //! The online learner: predict, then learn, one event at a time.
 
+mod bounds;
 mod carry;
 mod error;
 mod explain;
@@ -7,6 +8,7 @@ mod state;
 
 use sprs::CsVecViewI;
 
+use self::bounds::Bounds;
 use crate::{
     bank::Bank,
     config::{ConfigError, LearnerConfig, OptimizerConfig},
@@ -92,10 +94,6 @@ use on_single;
 
 /// Gain at which decayed sums are brought to new units, a power of two so that nothing is rounded.
 const MOST_GAIN: f64 = 1_048_576.0;
-/// Largest change that one example may make to a weight.
-const MAX_STEP: f64 = 1e9;
-/// Events over which the loss is averaged.
-const LOSS_WINDOW: f64 = 10_000.0;
 
 impl Learner {
     /// Builds a learner that knows nothing: every weight is 0.
@@ -185,33 +183,44 @@ impl Learner {
             self.config.negative_importance
         };
         let importance = importance * class;
-        let margin = on_single!(&mut self.kind, bank => bank.observe(row), s => s.observe(row));
-        self.guard(Quantity::Margin, margin.abs(), self.config.max_margin)?;
-        // The loss without its smooth part, which is at most ln 2 and costs two logarithms.
-        let miss = (if label { -margin } else { margin }).max(0.0);
-        let mean_loss = self.mean_loss + (miss - self.mean_loss) * (1.0 / LOSS_WINDOW);
-        self.guard(Quantity::MeanLoss, mean_loss, self.config.max_mean_loss)?;
-        // The bias sees a value of 1, even where the row is empty.
-        let step = f64::from(importance.max(1.0)) * f64::from(row.largest().max(1.0));
-        self.guard(Quantity::Step, step, MAX_STEP)?;
-
-        if self.age() {
-            // What was observed is in the old units.
-            on_single!(&mut self.kind, bank => bank.observe(row), s => s.observe(row));
+        let bounds = Bounds {
+            max_margin: self.config.max_margin,
+            max_mean_loss: self.config.max_mean_loss,
+            mean_loss: self.mean_loss,
+            events: self.events,
+            label,
+            // The bias sees a value of 1, even where the row is empty.
+            step: f64::from(importance.max(1.0)) * f64::from(row.largest().max(1.0)),
+        };
+        let full = self.gain * self.growth >= MOST_GAIN;
+        if full || importance <= 0.0 {
+            let margin = on_single!(&self.kind, bank => bank.margin(row), s => s.margin(row));
+            bounds.check(margin)?;
+            self.age();
+            if importance <= 0.0 {
+                return Ok(self.count(margin, bounds.mean_loss(margin)));
+            }
         }
-        if importance > 0.0 {
-            let lesson = Lesson {
+        let (gain, decay) = if full {
+            (self.gain, self.decay)
+        } else {
+            self.aged()
+        };
+        let before = self.events;
+        let lesson = |margin| {
+            bounds.check(margin).map(|()| Lesson {
                 margin,
                 label,
                 importance,
-                before: self.events,
-                decay: self.decay,
-            };
-            on_single!(&mut self.kind, bank => bank.learn(row, &lesson), s => s.learn(row, &lesson));
-        }
-        self.mean_loss = mean_loss;
-        self.events += 1;
-        Ok(self.prediction(margin))
+                before,
+                decay,
+            })
+        };
+        let margin = on_single!(
+            &mut self.kind, bank => bank.learn(row, decay.evidence, lesson)?, s => s.learn(row, lesson)?
+        );
+        (self.gain, self.decay) = (gain, decay);
+        Ok(self.count(margin, bounds.mean_loss(margin)))
     }
 
     /// Asks the memory for what a row will need, without waiting: call it for the next row before
@@ -291,21 +300,35 @@ impl Learner {
         }
     }
 
-    /// Ages the evidence by one event, and returns whether the sums were brought to new units.
-    fn age(&mut self) -> bool {
+    /// What an event adds to decayed sums, one event later.
+    #[inline(always)]
+    fn aged(&self) -> (f64, Decay) {
         if self.growth <= 1.0 {
-            return false;
+            return (self.gain, self.decay);
         }
-        self.gain *= self.growth;
-        let full = self.gain >= MOST_GAIN;
-        if full {
+        let gain = self.gain * self.growth;
+        (gain, Decay::new(gain))
+    }
+
+    /// Ages the evidence by one event, and brings the sums to new units where they are due.
+    fn age(&mut self) {
+        let (gain, decay) = self.aged();
+        (self.gain, self.decay) = (gain, decay);
+        if gain >= MOST_GAIN {
             self.gain /= MOST_GAIN;
+            self.decay = Decay::new(self.gain);
             #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
             let factor = (1.0 / MOST_GAIN) as f32;
             on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
         }
-        self.decay = Decay::new(self.gain);
-        full
+    }
+
+    /// Counts an event that was predicted at `margin`.
+    #[inline(always)]
+    fn count(&mut self, margin: f64, mean_loss: f64) -> Prediction {
+        self.mean_loss = mean_loss;
+        self.events += 1;
+        self.prediction(margin)
     }
 
     fn prediction(&self, margin: f64) -> Prediction {
@@ -313,20 +336,6 @@ impl Learner {
         Prediction {
             margin,
             probability: sigmoid(margin),
-        }
-    }
-
-    fn guard(&self, quantity: Quantity, value: f64, limit: f64) -> Result<(), LearnError> {
-        // Written so that NaN is out of bounds.
-        if value <= limit {
-            Ok(())
-        } else {
-            Err(LearnError::Diverged {
-                quantity,
-                value,
-                limit,
-                event: self.events,
-            })
         }
     }
 }

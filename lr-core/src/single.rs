@@ -55,7 +55,7 @@ impl<R: Rule> Single<R> {
     }
 
     /// Returns the margin of a row and keeps what learning from it needs.
-    pub(crate) fn observe(&mut self, row: &CheckedRow<'_>) -> f64 {
+    fn observe(&mut self, row: &CheckedRow<'_>) -> f64 {
         let Self { slots, seen, .. } = self;
         let sum = kernel::single::observe(self.kernel, slots, row.ordered(), seen);
         sum + f64::from(self.bias[0])
@@ -69,8 +69,20 @@ impl<R: Rule> Single<R> {
         }
     }
 
+    /// Predicts a row, asks what there is to learn from it, learns, and returns the margin.
+    #[inline(always)]
+    pub(crate) fn learn<E>(
+        &mut self,
+        row: &CheckedRow<'_>,
+        lesson: impl FnOnce(f64) -> Result<Lesson, E>,
+    ) -> Result<f64, E> {
+        let margin = self.observe(row);
+        self.take(row, &lesson(margin)?);
+        Ok(margin)
+    }
+
     /// Learns a row that has just been observed.
-    pub(crate) fn learn(&mut self, row: &CheckedRow<'_>, lesson: &Lesson) {
+    fn take(&mut self, row: &CheckedRow<'_>, lesson: &Lesson) {
         let event = Event::new(lesson);
         let step = self.rule.step_of(event);
         if R::INVARIANT && event.importance > 1.0 {

@@ -155,14 +155,30 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Look {
+    /// What a unit of the decayed sums counts at the event.
+    pub(crate) evidence: f32,
     /// Terms of the stacker.
     pub(crate) terms: [f64; TERMS],
     /// The stacker's covariance times the terms, where the row is to be learned.
     gain: [f64; TERMS],
     /// Margins by member, in the first lanes; the others mean nothing.
     whole: Lanes,
-    /// n, h, Σ v² and count of the positions, in blocks of sixteen, as far as the kernel keeps them.
-    sums: Vec<[Lanes; 4]>,
+    /// The steps of the positions, in blocks of sixteen, as far as the kernel prepares them.
+    ahead: Vec<Ahead>,
+}
+
+/// What the steps of sixteen features need, as far as it does not hang on the margin.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(64))]
+struct Ahead {
+    /// Rates that fall, times the scaled value, in the order of `avx512::turn`.
+    rates: [Lanes; 1 + CURVATURES],
+    /// n and h before the event, Σ v² and count after it.
+    sums: [Lanes; 4],
+    scaled: Lanes,
+    shrink: Lanes,
+    /// Whether a value was or is shrunk; `shrink` means nothing otherwise.
+    shrunk: bool,
 }
 
 /// Returns the margin of a row, and computes its terms. A row that does not fit counts as empty.
@@ -178,7 +194,7 @@ pub(crate) fn look(
     if kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
         #[allow(unsafe_code)]
         // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
-        return unsafe { avx512::terms::<false>(lines, row, plan, stack, look) };
+        return unsafe { avx512::look(lines, row, plan, stack, look) };
     }
     dispatch!(
         kernel,
@@ -187,8 +203,32 @@ pub(crate) fn look(
     )
 }
 
+/// Looks at a row, asks what there is to learn from its margin, and learns it: the members and the
+/// stacker. `look.evidence` is that of the lesson. A row that does not fit counts as empty.
+#[inline(always)]
+pub(crate) fn learn<E>(
+    kernel: Checked,
+    lines: &mut [Line],
+    row: &Ordered<'_>,
+    plan: &Plan,
+    stack: &mut Stack,
+    look: &mut Look,
+    lesson: impl FnOnce(f64) -> Result<Lesson, E>,
+) -> Result<Lesson, E> {
+    #[cfg(target_arch = "x86_64")]
+    if kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
+        #[allow(unsafe_code)]
+        // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
+        return unsafe { avx512::learn(lines, row, plan, stack, look, lesson) };
+    }
+    let margin = observe(kernel, lines, row, plan, stack, look);
+    let lesson = lesson(margin)?;
+    learn_observed(kernel, lines, row, plan, stack, look, &lesson);
+    Ok(lesson)
+}
+
 /// [`look`], for a row that is then learned.
-pub(crate) fn observe(
+fn observe(
     kernel: Checked,
     lines: &[Line],
     row: &Ordered<'_>,
@@ -196,12 +236,6 @@ pub(crate) fn observe(
     stack: &Stack,
     look: &mut Look,
 ) -> f64 {
-    #[cfg(target_arch = "x86_64")]
-    if kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
-        #[allow(unsafe_code)]
-        // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
-        return unsafe { avx512::observe(lines, row, plan, stack, look) };
-    }
     dispatch!(
         kernel,
         plain::observe,
@@ -210,7 +244,7 @@ pub(crate) fn observe(
 }
 
 /// Learns a row that has just been observed: the members, then the stacker.
-pub(crate) fn learn(
+fn learn_observed(
     kernel: Checked,
     lines: &mut [Line],
     row: &Ordered<'_>,
@@ -219,16 +253,6 @@ pub(crate) fn learn(
     look: &Look,
     lesson: &Lesson,
 ) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        // What is rare is written once.
-        let common = lesson.importance <= 1.0 && plan.l1 <= 0.0 && plan.l2 <= 0.0;
-        if common && kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
-            #[allow(unsafe_code)]
-            // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
-            return unsafe { avx512::learn(lines, row, plan, stack, look, lesson) };
-        }
-    }
     dispatch!(
         kernel,
         plain::learn,

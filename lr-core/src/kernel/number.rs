@@ -2,6 +2,9 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
+/// 1.5·2²³: adding and taking it away rounds to the nearest integer.
+pub(super) const ROUND: f32 = 12_582_912.0;
+
 /// IEEE arithmetic that is the same for one number and for a register of them, so that a rule is
 /// written once and gives the same bits either way.
 pub(crate) trait Number:
@@ -11,6 +14,9 @@ pub(crate) trait Number:
     fn of(number: f32) -> Self;
 
     fn root(self) -> Self;
+
+    /// Two to the power of an integer `n` from −126 to 127, of which this is `n + 1.5·2²³`.
+    fn power_of_two(self) -> Self;
 
     /// Selects `yes` where `self > limit`, `no` elsewhere and where either is not a number.
     fn above(self, limit: Self, yes: Self, no: Self) -> Self;
@@ -25,6 +31,13 @@ impl Number for f32 {
     #[inline(always)]
     fn root(self) -> Self {
         self.sqrt()
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        // The integer is read off the mantissa, and becomes the exponent.
+        let integer = self.to_bits().wrapping_sub(ROUND.to_bits());
+        Self::from_bits(integer.wrapping_add(127) << 23)
     }
 
     #[inline(always)]
@@ -76,6 +89,21 @@ impl Number for Wide {
     fn root(self) -> Self {
         // SAFETY: a `Wide` exists only where AVX-512 was found.
         Self(unsafe { std::arch::x86_64::_mm512_sqrt_ps(self.0) })
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        use std::arch::x86_64::{
+            _mm512_add_epi32, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_set1_epi32,
+            _mm512_slli_epi32,
+        };
+        let offset = 127_u32.wrapping_sub(ROUND.to_bits()).cast_signed();
+        // SAFETY: as above.
+        Self(unsafe {
+            let bits = _mm512_castps_si512(self.0);
+            let exponent = _mm512_add_epi32(bits, _mm512_set1_epi32(offset));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+        })
     }
 
     #[inline(always)]

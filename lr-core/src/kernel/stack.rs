@@ -42,6 +42,17 @@ pub(crate) struct Stack {
     most_variance: f64,
 }
 
+/// How an event changes the belief, by what its gain is to be multiplied with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    /// Times the gain: what is taken from the mean.
+    pull: f64,
+    /// Times the gain: the vector whose outer product is taken from the covariance.
+    root: f64,
+    /// By how much the trace of the covariance falls.
+    narrowed: f64,
+}
+
 /// How far forgetting may widen the belief, as a multiple of the prior variances.
 const MOST_GROWTH: f64 = 1000.0;
 
@@ -93,22 +104,35 @@ impl Stack {
         slope: f64,
         curvature: f64,
     ) {
-        // Of P, where `gain` is of the covariance.
-        let spread = dot(gain, terms) * self.growth;
-        let damping = 1.0 / (1.0 + curvature * spread);
-        let pull = slope * damping * self.growth;
+        let spread = [dot(gain, terms), dot(gain, gain)];
+        let change = self.change(spread, slope, curvature);
         for (a, g) in self.mean.iter_mut().zip(gain) {
-            *a -= pull * g;
+            *a -= change.pull * g;
         }
-        let shrink = curvature * damping * self.growth;
-        for (row, g) in self.covariance.iter_mut().zip(gain) {
+        let narrow = gain.map(|g| g * change.root);
+        for (row, n) in self.covariance.iter_mut().zip(&narrow) {
             // Keeps the compiler from working on several rows at a time, with gathers.
             let row = std::hint::black_box(row);
             for k in 0..TERMS {
-                row[k] -= (g * gain[k]) * shrink;
+                row[k] -= n * narrow[k];
             }
         }
-        self.age(dot(gain, gain) * shrink);
+        self.age(change.narrowed);
+    }
+
+    /// Works out an event's change from `[gain · terms, gain · gain]`.
+    #[inline(always)]
+    pub(super) fn change(&self, [along, size]: [f64; 2], slope: f64, curvature: f64) -> Change {
+        // Of P, where `gain` is of the covariance.
+        let spread = along * self.growth;
+        let damping = (1.0 / (1.0 + curvature * spread)) * self.growth;
+        let shrink = curvature * damping;
+        Change {
+            pull: slope * damping,
+            // So that an entry takes one product and stays that of its mirror image.
+            root: shrink.sqrt(),
+            narrowed: size * shrink,
+        }
     }
 
     /// Takes note that the trace of the covariance fell by `narrowed`, and forgets.

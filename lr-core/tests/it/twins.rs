@@ -315,8 +315,6 @@ fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
             counts[i] += 1.0;
             let x = v / rms(squares[i], counts[i]);
             present[i] = x;
-            n[i] += g * g * x * x;
-            h[i] += curvature * x * x;
             for (k, member) in members.iter().enumerate() {
                 let eta = f64::from(member.learning_rate);
                 let rate = match member.decay {
@@ -328,6 +326,8 @@ fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
                 *w -= rate * (sigmoid(phi[k]) - y) * x;
                 *w = w.signum() * (w.abs() - rate * l1).max(0.0) / (1.0 + rate * l2);
             }
+            n[i] += g * g * x * x;
+            h[i] += curvature * x * x;
         }
         if let Some(joint) = &mut joint {
             let k = joint.member;

@@ -96,8 +96,6 @@ pub(super) fn observe(
 /// How an event steps the lines, the same for all of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Update {
-    /// By how much each member is pushed, its learning rate included; 0 in other lanes.
-    pub(super) pushes: Lanes,
     /// Importance times squared gradient, and importance times curvature, of the stack, in the
     /// units of the decayed sums.
     pub(super) square: f32,
@@ -110,9 +108,10 @@ pub(super) struct Update {
 }
 
 /// Takes the gradients of the members and of the stack, `±1 / (1 + e^agreement)`, each at its own
-/// margin.
+/// margin. The first of the two is by how much each member is pushed, its learning rate included; 0
+/// in other lanes.
 #[inline(always)]
-fn update_of(plan: &Plan, look: &Look, lesson: &Lesson) -> Update {
+fn update_of(plan: &Plan, look: &Look, lesson: &Lesson) -> (Lanes, Update) {
     let mut margins = look.whole;
     // In the last lane, which is no member's, the stack; so one exponential serves all.
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
@@ -125,12 +124,12 @@ fn update_of(plan: &Plan, look: &Look, lesson: &Lesson) -> Update {
         // A lane without a rate is no member: its margin may be anything.
         pushes.0[lane] = if plan.rates.0[lane] > 0.0 { push } else { 0.0 };
     }
-    Update::new(pushes, sizes.0[LINE - 1], lesson)
+    (pushes, Update::new(sizes.0[LINE - 1], lesson))
 }
 
 /// Sizes of the gradients at margins: 1 − p where the label is true, p where it is not.
 #[inline(always)]
-pub(super) fn sizes(margins: &Lanes, lesson: &Lesson) -> Lanes {
+fn sizes(margins: &Lanes, lesson: &Lesson) -> Lanes {
     let mut sizes = ZERO;
     for lane in 0..LINE {
         sizes.0[lane] = complement_sigmoid(-lesson.sign() * margins.0[lane]);
@@ -141,11 +140,10 @@ pub(super) fn sizes(margins: &Lanes, lesson: &Lesson) -> Lanes {
 impl Update {
     /// `size`: that of the gradient of the stack.
     #[inline(always)]
-    pub(super) fn new(pushes: Lanes, size: f32, lesson: &Lesson) -> Self {
+    pub(super) fn new(size: f32, lesson: &Lesson) -> Self {
         let importance = lesson.importance;
         let curvature = size * (1.0 - size);
         Self {
-            pushes,
             square: importance * (size * size) * lesson.decay.gain,
             curvature: importance * curvature * lesson.decay.gain,
             evidence: lesson.decay.evidence,
@@ -164,12 +162,12 @@ pub(super) fn learn(
     look: &Look,
     lesson: &Lesson,
 ) {
-    let mut update = update_of(plan, look, lesson);
+    let (mut pushes, update) = update_of(plan, look, lesson);
     if lesson.importance > 1.0 {
-        update.pushes = shorten(lines, row, plan, look, lesson, &update);
+        pushes = shorten(lines, row, plan, look, lesson, &update);
     }
     stack.learn(&look.terms, &look.gain, update.slope, update.bend);
-    step(lines, row, plan, &update, lesson.importance);
+    step(lines, row, plan, &pushes, &update, lesson.importance);
 }
 
 /// Returns the pushes of an important example by the gradient flow, so that no member overshoots.
@@ -258,12 +256,13 @@ fn advance(value: &Lanes, sums: &Sums, plan: &Plan, update: &Update) -> Block {
         let x = value.0[j] + value.0[j] * shrink.0[j];
         let xx = x * x;
         scaled.0[j] = x;
+        // Before this event's own gradient, so that nobody waits for the margin to know a rate.
+        let (now_n, now_h) = (n.0[j] * update.evidence, h.0[j] * update.evidence);
         let (more_n, more_h) = (n.0[j] + update.square * xx, h.0[j] + update.curvature * xx);
         n.0[j] = if more_n < MOST { more_n } else { MOST };
         h.0[j] = if more_h < MOST { more_h } else { MOST };
         // One division for four rates: 1/a = bcd / abcd. Each factor is at least 1 and the product
         // below 1e37, so neither overflows nor loses digits.
-        let (now_n, now_h) = (n.0[j] * update.evidence, h.0[j] * update.evidence);
         let (a, b) = (1.0 + now_n.sqrt(), 1.0 + v0 * now_h);
         let (c, d) = (1.0 + v1 * now_h, 1.0 + v2 * now_h);
         let (ab, cd) = (a * b, c * d);
@@ -304,7 +303,14 @@ impl Block {
 }
 
 #[inline(always)]
-fn step(lines: &mut [Line], row: &Ordered<'_>, plan: &Plan, update: &Update, importance: f32) {
+fn step(
+    lines: &mut [Line],
+    row: &Ordered<'_>,
+    plan: &Plan,
+    pushes: &Lanes,
+    update: &Update,
+    importance: f32,
+) {
     let (l1, l2) = (plan.l1 * importance, plan.l2 * importance);
     let blocks = row.positions().chunks(BLOCK);
     for (positions, values) in blocks.zip(row.values().chunks(BLOCK)) {
@@ -314,7 +320,7 @@ fn step(lines: &mut [Line], row: &Ordered<'_>, plan: &Plan, update: &Update, imp
             let rates = block.rates(j, &plan.kinds);
             // All sixteen lanes: the pushes of those that are not members are 0.
             for lane in 0..LINE {
-                line[lane] -= update.pushes.0[lane] * (rates[lane] * block.scaled.0[j]);
+                line[lane] -= pushes.0[lane] * (rates[lane] * block.scaled.0[j]);
             }
         }
         if l1 > 0.0 || l2 > 0.0 {

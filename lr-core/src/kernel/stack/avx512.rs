@@ -3,11 +3,11 @@
 use std::arch::x86_64::{
     __m512d, _mm_add_pd, _mm_add_sd, _mm_cvtsd_f64, _mm_unpackhi_pd, _mm256_add_pd,
     _mm256_castpd256_pd128, _mm256_extractf128_pd, _mm512_add_pd, _mm512_castpd512_pd256,
-    _mm512_extractf64x4_pd, _mm512_loadu_pd, _mm512_mul_pd, _mm512_set1_pd, _mm512_setzero_pd,
-    _mm512_storeu_pd, _mm512_sub_pd,
+    _mm512_extractf64x4_pd, _mm512_loadu_pd, _mm512_mul_pd, _mm512_permutexvar_pd,
+    _mm512_set1_epi64, _mm512_set1_pd, _mm512_setzero_pd, _mm512_storeu_pd, _mm512_sub_pd,
 };
 
-use super::{Stack, TERMS};
+use super::{Change, Stack, TERMS};
 
 /// Sixteen numbers.
 pub(in crate::kernel) type Pair = [__m512d; 2];
@@ -15,13 +15,14 @@ pub(in crate::kernel) type Pair = [__m512d; 2];
 /// [`super::gain`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-pub(in crate::kernel) fn gain(covariance: &[[f64; TERMS]; TERMS], terms: &[f64; TERMS]) -> Pair {
+pub(in crate::kernel) fn gain(covariance: &[[f64; TERMS]; TERMS], terms: Pair) -> Pair {
     let mut chains = [[_mm512_setzero_pd(); 2]; 4];
     let (row_chunks, _) = covariance.as_chunks::<4>();
+    let terms = spread(terms);
     let (term_chunks, _) = terms.as_chunks::<4>();
     for (rows, terms) in row_chunks.iter().zip(term_chunks) {
         for ((chain, row), &t) in chains.iter_mut().zip(rows).zip(terms) {
-            let (t, row) = (_mm512_set1_pd(t), load(row));
+            let row = load(row);
             chain[0] = _mm512_add_pd(chain[0], _mm512_mul_pd(row[0], t));
             chain[1] = _mm512_add_pd(chain[1], _mm512_mul_pd(row[1], t));
         }
@@ -33,34 +34,48 @@ pub(in crate::kernel) fn gain(covariance: &[[f64; TERMS]; TERMS], terms: &[f64; 
     ]
 }
 
-/// [`Stack::learn`].
+/// [`Stack::learn`], what the change is made of: known before the margin's gradient.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-pub(in crate::kernel) fn learn(
-    stack: &mut Stack,
-    terms: &[f64; TERMS],
-    gains: &[f64; TERMS],
-    slope: f64,
-    curvature: f64,
-) {
-    let gain = load(gains);
-    let spread = dot(gain, load(terms)) * stack.growth;
-    let damping = 1.0 / (1.0 + curvature * spread);
-    let pull = slope * damping * stack.growth;
+pub(in crate::kernel) fn spreads(gain: Pair, terms: Pair) -> [f64; 2] {
+    [dot(gain, terms), dot(gain, gain)]
+}
+
+/// [`Stack::learn`], the change itself.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+pub(in crate::kernel) fn apply(stack: &mut Stack, gain: Pair, change: Change) {
     let mean = load(&stack.mean);
-    store(&mut stack.mean, minus(mean, pull, gain));
-    let narrowing = curvature * damping * stack.growth;
-    let shrink = _mm512_set1_pd(narrowing);
-    for (row, &g) in stack.covariance.iter_mut().zip(gains) {
-        let (g, old) = (_mm512_set1_pd(g), load(row));
-        let low = _mm512_mul_pd(_mm512_mul_pd(g, gain[0]), shrink);
-        let high = _mm512_mul_pd(_mm512_mul_pd(g, gain[1]), shrink);
+    store(&mut stack.mean, minus(mean, change.pull, gain));
+    let root = _mm512_set1_pd(change.root);
+    let narrow = [_mm512_mul_pd(gain[0], root), _mm512_mul_pd(gain[1], root)];
+    for (row, n) in stack.covariance.iter_mut().zip(spread(narrow)) {
+        let old = load(row);
         store(
             row,
-            [_mm512_sub_pd(old[0], low), _mm512_sub_pd(old[1], high)],
+            [
+                _mm512_sub_pd(old[0], _mm512_mul_pd(n, narrow[0])),
+                _mm512_sub_pd(old[1], _mm512_mul_pd(n, narrow[1])),
+            ],
         );
     }
-    stack.age(dot(gain, gain) * narrowing);
+    stack.age(change.narrowed);
+}
+
+/// Returns each number in all lanes of a register of its own: by permutations, since a number that is
+/// read back just after its vector was stored waits for the store.
+#[inline(always)]
+fn spread(pair: Pair) -> [__m512d; TERMS] {
+    let mut all = [pair[0]; TERMS];
+    for (lane, number) in (0_i64..).zip(&mut all) {
+        #[allow(unsafe_code)]
+        // SAFETY: only functions compiled for AVX-512 have a pair.
+        unsafe {
+            let half = if lane < 8 { pair[0] } else { pair[1] };
+            *number = _mm512_permutexvar_pd(_mm512_set1_epi64(lane % 8), half);
+        }
+    }
+    all
 }
 
 /// [`super::dot`].
