@@ -1,11 +1,12 @@
 //! The stretch of the stream between two dumps: an hour of event time unless set otherwise.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Failure;
-use crate::encode::Reject;
+use crate::encode::{Reason, Reject};
 
 /// Lines from which on the share of rejects is judged.
 const JUDGED_FROM: u64 = 1_000;
@@ -25,6 +26,11 @@ pub(super) struct Interval {
     latest_ms: Option<i64>,
     lines: u64,
     rejects: u64,
+    #[serde(default)]
+    reasons: BTreeMap<Reason, u64>,
+    /// It was said that too many lines are rejected; said again after a restart.
+    #[serde(skip)]
+    alarmed: bool,
     #[serde(skip)]
     kept: Vec<Reject>,
     #[serde(skip)]
@@ -51,6 +57,7 @@ impl Interval {
     pub(super) fn reject(&mut self, reject: &Reject) {
         self.lines += 1;
         self.rejects += 1;
+        *self.reasons.entry(reject.reason).or_default() += 1;
         self.kept_bytes += reject.text.len() + reject.detail.len();
         self.kept.push(reject.clone());
     }
@@ -60,10 +67,8 @@ impl Interval {
     /// # Errors
     ///
     /// Too many of the lines are rejected.
-    #[allow(clippy::cast_precision_loss)] // counts of lines are far below 2^53
     pub(super) fn check_rejects(&self, max_share: f64) -> Result<(), Failure> {
-        let share = self.rejects as f64 / self.lines as f64;
-        if self.lines < JUDGED_FROM || share <= max_share {
+        if !self.is_above(max_share) {
             return Ok(());
         }
         let last = self.kept.last().map_or_else(String::new, |reject| {
@@ -76,6 +81,30 @@ impl Interval {
             "{} of {} lines are rejected, more than --max-reject-share {max_share} allows{last}",
             self.rejects, self.lines
         )))
+    }
+
+    /// Warns that too many of the lines are rejected, and for what: once in the lines that are judged
+    /// together, at the first look that finds it.
+    pub(super) fn warn_of_rejects(&mut self, max_share: f64) {
+        if self.alarmed || !self.is_above(max_share) {
+            return;
+        }
+        self.alarmed = true;
+        let reasons: Vec<String> = (self.reasons.iter())
+            .map(|(reason, count)| format!("{} {count}", reason.name()))
+            .collect();
+        tracing::warn!(
+            rejects = self.rejects,
+            lines = self.lines,
+            max_share,
+            reasons = reasons.join(", "),
+            "many lines are rejected: the dump will be withheld unless better ones follow"
+        );
+    }
+
+    #[allow(clippy::cast_precision_loss)] // counts of lines are far below 2^53
+    fn is_above(&self, max_share: f64) -> bool {
+        self.lines >= JUDGED_FROM && self.rejects as f64 / self.lines as f64 > max_share
     }
 
     /// What a dump of this moment is named for, in milliseconds since the Unix epoch: the latest
@@ -110,6 +139,8 @@ impl Interval {
         if self.lines >= JUDGED_FROM {
             self.lines = 0;
             self.rejects = 0;
+            self.reasons.clear();
+            self.alarmed = false;
         }
     }
 }

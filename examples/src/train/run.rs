@@ -241,6 +241,9 @@ impl<'a> Run<'a> {
             }
             Ok(())
         })?;
+        if self.config.follow {
+            self.interval.warn_of_rejects(self.config.max_reject_share);
+        }
         let learned = self.events() - before;
         if learned > 0 {
             self.telemetry.events_learned(learned, self.newest_ms);

@@ -1,8 +1,6 @@
 //! Where a run's event files come from: one listing, or one after the other for as long as it runs.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::TrainConfig;
@@ -13,7 +11,6 @@ use crate::cli::Failure;
 use crate::encode::Input;
 use crate::event_files::{EventFile, EventListing};
 use crate::telemetry::Telemetry;
-use crate::text;
 
 /// Longest pause between two looks at whether the run is to stop.
 const TICK: Duration = Duration::from_millis(500);
@@ -58,6 +55,8 @@ pub(super) struct Source {
     ready: VecDeque<Input<Mark>>,
     troubles: BTreeMap<String, Trouble>,
     spool: Spool,
+    /// Every file will be read: none comes out of a cache without being looked at.
+    fetches_ahead: bool,
     listed: Option<Instant>,
     scanned: Option<Instant>,
     failing: Option<Failing>,
@@ -114,7 +113,8 @@ impl Source {
             queue: VecDeque::new(),
             ready: VecDeque::new(),
             troubles: BTreeMap::new(),
-            spool: Spool::default(),
+            spool: Spool::new(config.follow),
+            fetches_ahead: config.follow || config.cache.is_none(),
             listed: None,
             scanned: None,
             failing: None,
@@ -259,41 +259,33 @@ impl Source {
     }
 
     /// Puts a file before the reader, after a look at the whole of it where a bad file must not end
-    /// the run.
+    /// the run. Those of a store are fetched before, and the next ones meanwhile.
     fn offer(&mut self, file: EventFile) -> Result<(), Failure> {
-        let name = file.path.display().to_string();
-        if !self.settings.follow {
-            self.ledger.take(&file);
-            let (path, identity) = (file.path.clone(), file.identity());
-            let input = Input::File {
-                path,
-                name,
-                identity,
-            };
-            return self.hand_over(file, input);
-        }
-        if self
-            .troubles
-            .get(&file.key)
-            .is_some_and(|trouble| Instant::now() < trouble.next)
-        {
+        if self.must_wait(&file) {
             return Ok(());
         }
-        let checked = (self.spool.fetch(&file)).and_then(|path| check(&path).map(|()| path));
-        match checked {
+        self.fetch_ahead(Some(&file));
+        let path = if self.fetches_ahead {
+            self.spool.fetch(&file)
+        } else {
+            Ok(file.path.clone())
+        };
+        self.fetch_ahead(None);
+        match path {
             Ok(path) => {
                 if self.troubles.remove(&file.key).is_some() {
-                    tracing::info!(file = name, "the file can be read now");
+                    tracing::info!(file = %file.path.display(), "the file can be read now");
                 }
                 self.ledger.take(&file);
-                let identity = file.identity();
                 let input = Input::File {
                     path,
-                    name,
-                    identity,
+                    name: file.path.display().to_string(),
+                    identity: file.identity(),
                 };
-                self.hand_over(file, input)
+                self.hand_over(file, input);
+                Ok(())
             }
+            Err(failure) if !self.settings.follow => Err(failure),
             Err(failure) => {
                 self.trouble(file, &failure);
                 Ok(())
@@ -301,11 +293,27 @@ impl Source {
         }
     }
 
-    fn hand_over(&mut self, file: EventFile, input: Input<Mark>) -> Result<(), Failure> {
+    /// Whether a file that could not be read is to be left alone for now.
+    fn must_wait(&self, file: &EventFile) -> bool {
+        let trouble = self.troubles.get(&file.key);
+        trouble.is_some_and(|trouble| Instant::now() < trouble.next)
+    }
+
+    fn fetch_ahead(&mut self, now: Option<&EventFile>) {
+        if self.fetches_ahead {
+            let troubles = &self.troubles;
+            let next = self
+                .queue
+                .iter()
+                .filter(|file| !troubles.contains_key(&file.key));
+            self.spool.fetch_ahead(now.into_iter().chain(next));
+        }
+    }
+
+    fn hand_over(&mut self, file: EventFile, input: Input<Mark>) {
         self.mark(Mark::Begin(file));
         self.ready.push_back(input);
         self.mark(Mark::End);
-        Ok(())
     }
 
     /// A file cannot be read: it is tried again for a while and then set aside.
@@ -368,14 +376,6 @@ impl Source {
     fn mark(&mut self, mark: Mark) {
         self.ready.push_back(Input::Mark(mark));
     }
-}
-
-/// Reads a file to its end, to learn of a broken one before its first event is learned from.
-fn check(path: &Path) -> Result<(), Failure> {
-    let mut input = text::open(path)?;
-    io::copy(&mut input, &mut io::sink())
-        .map_err(|error| Failure::file(path, text::explain(error)))?;
-    Ok(())
 }
 
 /// Milliseconds since the Unix epoch.

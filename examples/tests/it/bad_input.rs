@@ -51,7 +51,12 @@ fn one_broken_line_in_a_hundred_is_accepted_and_one_more_is_not() {
     );
     assert_eq!(rejects[0]["text"], "{\"event_id\":");
 
-    let (summary, _) = with_broken_lines(11);
+    let warned = |input: &Input| input.log.text().matches("many lines are rejected").count();
+    assert_eq!(warned(&input), 0);
+
+    let (summary, input) = with_broken_lines(11);
+    assert_eq!(warned(&input), 1, "{}", input.log.text());
+    assert!(input.log.text().contains(r#"reasons="not_json 11""#));
     assert_eq!(
         summary.events,
         38 + 951 + 37,

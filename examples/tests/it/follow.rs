@@ -38,6 +38,30 @@ fn following_gives_the_bytes_of_a_batch() {
 }
 
 #[test]
+fn files_of_a_store_that_are_fetched_ahead_give_the_bytes_of_those_on_a_disk() {
+    let mut disk = Input::new();
+    disk.appear(0..20);
+    disk.follow(20.0);
+    let expected = disk.models();
+    for follow in [true, false] {
+        let mut store = Input::new();
+        store.appear(0..20);
+        store.config.input = format!("file://{}", store.path("events").display()).into();
+        store.config.follow = follow;
+        let summary = if follow {
+            store.follow(20.0)
+        } else {
+            train::train(&store.config, Progress::silent()).unwrap()
+        };
+        assert_eq!(summary.files.unwrap().consumed, 20);
+        let mut models = store.models();
+        models.retain(|name, _| expected.contains_key(name));
+        assert_eq!(models.len(), 19);
+        assert!(models == expected, "the models differ: follow {follow}");
+    }
+}
+
+#[test]
 fn files_within_the_window_are_read_and_older_ones_are_late() {
     let mut input = Input::new();
     input.appear([0, 1, 5, 6, 8]);

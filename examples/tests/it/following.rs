@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use pipeline::cli::Failure;
 use pipeline::event_files::{EventFilesConfig, EventWriter};
+use pipeline::logging::{self, LogFormat};
 use pipeline::progress::Progress;
 use pipeline::summary::Summary;
 use pipeline::telemetry::Telemetry;
 use pipeline::train::{self, Stop, TrainConfig};
 
+use crate::telemetry::Kept;
 use crate::train::{SPEC, START_MS, models, stream};
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
@@ -20,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Input {
     folder: tempfile::TempDir,
     pub(crate) config: TrainConfig,
+    /// What the thread that learns has warned of.
+    pub(crate) log: Kept,
 }
 
 impl Input {
@@ -41,7 +45,11 @@ impl Input {
         config.checkpoint = true;
         config.poll = Duration::from_millis(10);
         config.patience = PATIENCE;
-        Self { folder, config }
+        Self {
+            folder,
+            config,
+            log: Kept::default(),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -86,10 +94,14 @@ impl Input {
         let config = self.config.clone();
         let telemetry = Telemetry::new("HI");
         let progress = Progress::silent().telemetry(telemetry.clone());
+        let log = self.log.clone();
+        let log = logging::subscriber(LogFormat::Text, "warn", false, log).unwrap();
         Running {
             stop: config.stop.clone(),
             telemetry,
-            thread: Some(std::thread::spawn(move || train::train(&config, progress))),
+            thread: Some(std::thread::spawn(move || {
+                tracing::subscriber::with_default(log, || train::train(&config, progress))
+            })),
         }
     }
 

@@ -20,6 +20,8 @@ mod kuairand;
 mod libsvm;
 mod log;
 mod mapping;
+#[cfg(feature = "aws")]
+mod outage;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod population;

@@ -270,7 +270,13 @@ mod http {
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -297,7 +303,7 @@ fn logged(format: LogFormat, level: &str) -> String {
         tracing::warn!(file = "part-00000.jsonl", events = 7, "file is late");
         tracing::debug!("not at this level");
     });
-    String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    kept.text()
 }
 
 #[test]
