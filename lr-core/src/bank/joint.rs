@@ -13,7 +13,7 @@
 //! the variance that a weight is believed to have beforehand.
 //! G is the sum of the gradients: the member's own steps divided by their rate, for which h̄, the
 //! mean of the curvature when the batch began and ended, does. So an event costs nothing but one in
-//! thirty-two that adds to A, with thirty-two times its weight.
+//! thirty-two that adds to A, with thirty-two times its weight; one in sixty-four later.
 
 mod state;
 
@@ -31,8 +31,9 @@ use crate::{
 
 /// Slot of a position that is not joint.
 const NONE: u16 = u16::MAX;
-/// One event in so many adds to A.
+/// One event in so many adds to A, and half as many from a number of events on.
 const CURVATURE_PERIOD: u64 = 32;
+const MANY_EVENTS: u64 = 65_536;
 /// Events before positions are first chosen; they are chosen anew whenever there are
 /// four times as many, and the factor is made anew at each half more.
 const FIRST_CHOICE: u64 = 512;
@@ -125,14 +126,19 @@ impl Joint {
         } = lesson;
         self.counters.events += 1;
         let events = self.counters.events;
-        if events.is_multiple_of(CURVATURE_PERIOD) && !self.positions.is_empty() {
+        let period = if events < MANY_EVENTS {
+            CURVATURE_PERIOD
+        } else {
+            2 * CURVATURE_PERIOD
+        };
+        if events.is_multiple_of(period) && !self.positions.is_empty() {
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "as the members' own gradients"
             )]
             let p = f64::from(complement_sigmoid(-margin as f32));
-            #[expect(clippy::cast_precision_loss, reason = "32")]
-            let weight = CURVATURE_PERIOD as f64 * f64::from(importance * decay.gain);
+            #[expect(clippy::cast_precision_loss, reason = "32 or 64")]
+            let weight = period as f64 * f64::from(importance * decay.gain);
             self.collect(lines, row);
             self.add_curvature(weight * p * (1.0 - p));
         }

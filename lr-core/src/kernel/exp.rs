@@ -22,8 +22,7 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 #[inline(always)]
 pub(crate) fn complement_sigmoid<F: Number>(margin: F) -> F {
     let c = F::of;
-    let x = margin.above(c(80.0), c(80.0), margin);
-    let x = c(-80.0).above(x, c(-80.0), x);
+    let x = margin.within(-80.0, 80.0);
     let shifted = x * c(LOG2_E) + c(ROUND);
     let n = shifted - c(ROUND);
     let r = (x - n * c(LN_2_HIGH)) - n * c(LN_2_LOW);

@@ -15,6 +15,9 @@ pub(crate) trait Number:
 
     fn root(self) -> Self;
 
+    /// The nearest number from `least` to `most`.
+    fn within(self, least: f32, most: f32) -> Self;
+
     /// Two to the power of an integer `n` from −126 to 127, of which this is `n + 1.5·2²³`.
     fn power_of_two(self) -> Self;
 
@@ -31,6 +34,11 @@ impl Number for f32 {
     #[inline(always)]
     fn root(self) -> Self {
         self.sqrt()
+    }
+
+    #[inline(always)]
+    fn within(self, least: f32, most: f32) -> Self {
+        self.clamp(least, most)
     }
 
     #[inline(always)]
@@ -89,6 +97,14 @@ impl Number for Wide {
     fn root(self) -> Self {
         // SAFETY: a `Wide` exists only where AVX-512 was found.
         Self(unsafe { std::arch::x86_64::_mm512_sqrt_ps(self.0) })
+    }
+
+    #[inline(always)]
+    fn within(self, least: f32, most: f32) -> Self {
+        use std::arch::x86_64::{_mm512_max_ps, _mm512_min_ps};
+        let (least, most) = (Self::of(least), Self::of(most));
+        // SAFETY: as above. Both return the second where one is not a number.
+        Self(unsafe { _mm512_min_ps(most.0, _mm512_max_ps(least.0, self.0)) })
     }
 
     #[inline(always)]

@@ -2,11 +2,11 @@
 
 use std::arch::x86_64::{
     __m128, __m512, _mm_castpd_ps, _mm_castps_pd, _mm_load_sd, _mm_load_ss, _mm_loadh_pd,
-    _mm_movelh_ps, _mm_store_ps, _mm_storeh_pd, _mm_storel_pd, _mm_unpacklo_ps,
-    _mm512_castps128_ps512, _mm512_castps512_ps256, _mm512_cvtps_pd, _mm512_extractf32x4_ps,
-    _mm512_extractf32x8_ps, _mm512_insertf32x4, _mm512_load_ps, _mm512_mask_add_ps,
-    _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_set1_pd, _mm512_setzero_ps, _mm512_shuffle_ps,
-    _mm512_store_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
+    _mm_movelh_ps, _mm_shuffle_ps, _mm_store_ps, _mm_store_ss, _mm_storeh_pd, _mm_storel_pd,
+    _mm_unpacklo_ps, _mm512_castps128_ps512, _mm512_castps512_ps256, _mm512_cvtps_pd,
+    _mm512_extractf32x4_ps, _mm512_extractf32x8_ps, _mm512_insertf32x4, _mm512_load_ps,
+    _mm512_mask_add_ps, _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_set1_pd, _mm512_setzero_ps,
+    _mm512_shuffle_ps, _mm512_store_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 
 use super::{
@@ -282,11 +282,22 @@ pub(super) unsafe fn fetch_one(slots: *const One, positions: impl Positions) -> 
 #[inline(always)]
 #[allow(unsafe_code)]
 pub(super) unsafe fn store_one(slots: *mut One, positions: &[u32], columns: Columns) {
-    let mut weights = Lanes::default();
-    // SAFETY: `Lanes` are aligned.
-    unsafe { _mm512_store_ps(weights.0.as_mut_ptr(), columns[0]) };
-    for (&position, &weight) in positions.iter().zip(&weights.0) {
-        // SAFETY: as required of the caller.
-        unsafe { *slots.add(position as usize) = One(weight) };
+    // SAFETY: as required of the caller; a slot is as large as an `f32`.
+    unsafe {
+        for_groups!(|GROUP| {
+            let four = _mm512_extractf32x4_ps::<GROUP>(columns[0]);
+            // Through registers: a number that is read back just after its vector was stored waits.
+            let numbers = [
+                four,
+                _mm_shuffle_ps::<0b01_01_01_01>(four, four),
+                _mm_shuffle_ps::<0b10_10_10_10>(four, four),
+                _mm_shuffle_ps::<0b11_11_11_11>(four, four),
+            ];
+            for (k, &number) in numbers.iter().enumerate() {
+                if let Some(&position) = positions.get(4 * GROUP as usize + k) {
+                    _mm_store_ss(slots.add(position as usize).cast(), number);
+                }
+            }
+        });
     }
 }
