@@ -72,13 +72,14 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileEr
     }
 }
 
-/// Maps a file into memory.
+/// Maps the file at `path` into memory.
 #[allow(unsafe_code)]
-pub(crate) fn map(file: &File) -> io::Result<memmap2::Mmap> {
+pub(crate) fn map(path: &Path) -> Result<memmap2::Mmap, FileError> {
+    let file = File::open(path).map_err(failed("opening", path))?;
     // SAFETY: the map is read-only. Its bytes change only if someone writes into the file in place,
     // which the documentation of `ModelFile` and `ChunkFile` excludes; everything in this crate
     // replaces files.
-    unsafe { memmap2::Mmap::map(file) }
+    unsafe { memmap2::Mmap::map(&file) }.map_err(failed("mapping", path))
 }
 
 /// A name that no other writer of this process, and no living other process, uses.
@@ -110,10 +111,5 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 /// Creates `path` and the folders above it.
 #[cfg(feature = "registry")]
 pub(crate) fn create_folder(path: &Path) -> Result<(), FileError> {
-    let action = "creating the folder";
-    fs::create_dir_all(path).map_err(|source| FileError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    })
+    fs::create_dir_all(path).map_err(failed("creating the folder", path))
 }

@@ -1,7 +1,6 @@
 //! A model file, mapped and verified, without copying its weights.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::path::Path;
 
 use lr_core::LinearModel;
@@ -249,15 +248,7 @@ impl ModelFile {
     /// O(bytes), for the digest; no allocation of the weights' size.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FileError> {
         let path = path.as_ref();
-        let failed = |action| {
-            move |source| FileError::Io {
-                action,
-                path: path.to_owned(),
-                source,
-            }
-        };
-        let file = File::open(path).map_err(failed("opening"))?;
-        let map = crate::file::map(&file).map_err(failed("mapping"))?;
+        let map = crate::file::map(path)?;
         Self::of_map(map).map_err(|source| FileError::Decode {
             path: path.to_owned(),
             source,

@@ -137,6 +137,22 @@ impl Service {
         stream
     }
 
+    /// Sends the head of a prediction and waits until the service waits for the body.
+    fn begin(&self, body: &str) -> TcpStream {
+        let mut stream = self.connect();
+        let head = format!(
+            "POST /predict HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let started = Instant::now();
+        let begun = "serve_requests_in_flight 2";
+        while !self.get("/metrics").body.contains(begun) {
+            assert!(started.elapsed() < Duration::from_secs(10));
+        }
+        stream
+    }
+
     fn get(&self, path: &str) -> Answer {
         self.request("GET", path, "")
     }
@@ -412,20 +428,7 @@ fn more_requests_than_may_be_are_turned_away_and_health_is_not() {
         config.limits.timeout = Duration::from_secs(10);
     });
     let body = event("a", 1, "#dance");
-    let mut first = service.connect();
-    let head = format!(
-        "POST /predict HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    first.write_all(head.as_bytes()).unwrap();
-    let started = Instant::now();
-    while !service
-        .get("/metrics")
-        .body
-        .contains("serve_requests_in_flight 2")
-    {
-        assert!(started.elapsed() < Duration::from_secs(10));
-    }
+    let mut first = service.begin(&body);
     let busy = service.post("/predict", &body);
     assert_eq!(busy.status, 503, "{}", busy.body);
     assert!(busy.head.contains("retry-after: 1"), "{}", busy.head);
@@ -524,20 +527,8 @@ fn no_request_fails_and_none_mixes_models_while_they_change() {
 fn a_request_under_way_is_answered_after_the_signal_to_stop() {
     let mut service = Service::with_model(|_| {});
     let body = event("a", 1, "#dance");
-    let mut stream = service.connect();
-    let head = format!(
-        "POST /predict HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
+    let mut stream = service.begin(&body);
     let started = Instant::now();
-    while !service
-        .get("/metrics")
-        .body
-        .contains("serve_requests_in_flight 2")
-    {
-        assert!(started.elapsed() < Duration::from_secs(10));
-    }
     service.stop.take();
     while TcpStream::connect(service.address).is_ok() {
         assert!(started.elapsed() < Duration::from_secs(10));
@@ -554,17 +545,8 @@ fn a_request_that_never_ends_does_not_keep_the_service() {
         config.limits.timeout = Duration::from_secs(60);
         config.limits.drain = Duration::from_millis(200);
     });
-    let mut stream = service.connect();
-    let head = "POST /predict HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\n{";
-    stream.write_all(head.as_bytes()).unwrap();
-    let started = Instant::now();
-    while !service
-        .get("/metrics")
-        .body
-        .contains("serve_requests_in_flight 2")
-    {
-        assert!(started.elapsed() < Duration::from_secs(10));
-    }
+    let mut stream = service.begin("{ no end ");
+    stream.write_all(b"{").unwrap();
     let failure = service.stop().unwrap_err();
     assert!(
         failure.to_string().contains("still under way 0.2 s after"),

@@ -1,6 +1,5 @@
 //! Chunks in memory.
 
-use std::fs::File;
 use std::path::Path;
 
 use arrow_ipc::{MetadataVersion, root_as_footer};
@@ -53,15 +52,7 @@ impl ChunkFile {
     /// O(batches + bytes of notes); the rows are not touched.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FileError> {
         let path = path.as_ref();
-        let failed = |action| {
-            move |source| FileError::Io {
-                action,
-                path: path.to_owned(),
-                source,
-            }
-        };
-        let file = File::open(path).map_err(failed("opening"))?;
-        let map = crate::file::map(&file).map_err(failed("mapping"))?;
+        let map = crate::file::map(path)?;
         Self::from_bytes(Bytes::from_owner(map)).map_err(|source| FileError::Chunk {
             path: path.to_owned(),
             source,

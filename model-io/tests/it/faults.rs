@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use model_io::{PublishOptions, Registry, RetainPolicy, Snapshot, Version};
+use model_io::{PublishOptions, Registry, RetainPolicy};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -20,7 +20,7 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use crate::common::{sparse, test_in_virtual_time as test};
+use crate::common::{numbered, test_in_virtual_time as test, version};
 
 /// What goes wrong with one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -167,17 +167,6 @@ impl ObjectStore for Faulty {
         self.read_fault()?;
         self.inner.copy_opts(from, to, options).await
     }
-}
-
-fn numbered(events: u64) -> Snapshot {
-    let mut snapshot = sparse();
-    snapshot.info.events_learned = events;
-    snapshot.info.version = Version::of_model(None, 1_651_658_400_123, events).unwrap();
-    snapshot
-}
-
-fn version(events: u64) -> Version {
-    numbered(events).info.version
 }
 
 fn faulty(inner: &Arc<InMemory>, fault: Option<(usize, Fault)>) -> (Registry, Arc<Faulty>) {

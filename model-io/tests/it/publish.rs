@@ -2,19 +2,12 @@
 
 use model_io::{
     CommitKind, Location, Manifest, PublishOptions, PublishOutcome, Registry, RegistryError,
-    Snapshot, Version,
+    Version,
 };
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use crate::common::{dense, sparse, stores, test};
-
-fn numbered(events: u64) -> Snapshot {
-    let mut snapshot = sparse();
-    snapshot.info.events_learned = events;
-    snapshot.info.version = Version::of_model(None, 1_651_658_400_123, events).unwrap();
-    snapshot
-}
+use crate::common::{dense, numbered, sparse, stores, test};
 
 #[test]
 fn a_published_model_stands_under_the_keys_of_the_layout() {

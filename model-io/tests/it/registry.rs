@@ -7,24 +7,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use model_io::{
     ArtifactKind, CommitKind, Layout, PublishOptions, PublishOutcome, Registry, RegistryError,
-    RetainPolicy, Selector, Snapshot, Version,
+    RetainPolicy, Selector, Version,
 };
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::common::{sparse, stores, test};
-
-fn numbered(events: u64) -> Snapshot {
-    let mut snapshot = sparse();
-    snapshot.info.events_learned = events;
-    snapshot.info.version = Version::of_model(None, 1_651_658_400_123, events).unwrap();
-    snapshot
-}
-
-fn version(events: u64) -> Version {
-    numbered(events).info.version
-}
+use crate::common::{numbered, stores, test, version};
 
 async fn with_models(store: &Arc<dyn ObjectStore>, root: &Path, count: u64) -> Registry {
     let registry = Registry::new(store.clone(), root.clone());

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model_io::{Checkpoint, PublishOptions, Registry, Snapshot, Version};
+use model_io::{Checkpoint, PublishOptions, Registry};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
-use crate::common::{sparse, test};
+use crate::common::{numbered, test, version};
 
 const ENDPOINT: &str = "CTR_TEST_S3_ENDPOINT";
 
@@ -207,17 +207,6 @@ fn read_request(client: &mut TcpStream) -> io::Result<Vec<u8>> {
     }
     request.push_str("connection: close\r\n\r\n");
     Ok([request.as_bytes(), &bytes[head + 4..]].concat())
-}
-
-fn numbered(events: u64) -> Snapshot {
-    let mut snapshot = sparse();
-    snapshot.info.events_learned = events;
-    snapshot.info.version = Version::of_model(None, 1_651_658_400_123, events).unwrap();
-    snapshot
-}
-
-fn version(events: u64) -> Version {
-    numbered(events).info.version
 }
 
 /// Runs `step` with each of its requests broken in each way, then again without; then `check`.
