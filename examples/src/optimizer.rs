@@ -13,6 +13,9 @@ pub struct LearnerArgs {
     /// Step size of every optimizer but the bank (alpha of ftrl)
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
+    /// Events after which evidence counts half, at least 100, for a stream that drifts [default: never]
+    #[arg(long, value_name = "EVENTS")]
+    half_life: Option<f64>,
 }
 
 impl LearnerArgs {
@@ -26,7 +29,11 @@ impl LearnerArgs {
             .optimizer
             .parse()
             .map_err(|source| Failure::usage(format!("--optimizer: {source}")))?;
-        learner(optimizer, self.learning_rate)
+        let config = learner(optimizer, self.learning_rate)?;
+        Ok(match self.half_life {
+            Some(events) => config.half_life(events),
+            None => config,
+        })
     }
 }
 

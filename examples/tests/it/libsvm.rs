@@ -163,3 +163,31 @@ fn bad_input_ends_with_one_clear_message_and_no_cache() {
     job.config.cache = Some(job.path("rows.arrow"));
     assert!(job.failure().contains("error: -: "), "{}", job.failure());
 }
+
+/// The flags of the learner alone.
+#[derive(Debug, clap::Parser)]
+struct Flags {
+    #[command(flatten)]
+    learner: pipeline::optimizer::LearnerArgs,
+}
+
+#[test]
+fn a_half_life_ages_the_evidence_and_is_checked() {
+    let config = |flags: &[&str]| {
+        let flags = [&["libsvm"], flags].concat();
+        <Flags as clap::Parser>::parse_from(flags).learner.config()
+    };
+    let mut job = Job::new(&text(4_000));
+    job.config.learner = config(&["--optimizer=ftrl"]).unwrap();
+    assert!(job.config.learner.half_life.is_infinite());
+    let kept = job.run();
+    job.config.learner = config(&["--optimizer=ftrl", "--half-life=500"]).unwrap();
+    assert_eq!(job.config.learner.half_life.to_bits(), 500.0_f64.to_bits());
+    assert_ne!(job.run().1, kept.1);
+    job.config.learner = config(&["--half-life=99"]).unwrap();
+    assert!(
+        job.failure().contains("half_life is 99, not at least 100"),
+        "{}",
+        job.failure()
+    );
+}
