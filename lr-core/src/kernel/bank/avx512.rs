@@ -97,6 +97,8 @@ unsafe fn terms<const KEEP: bool>(
             prepare(values, sums, plan, evidence, ahead);
         }
     };
+    // Early, because they are read back one by one.
+    let padded = Padded::new(rest);
     for (positions, values) in blocks.iter().zip(value_blocks) {
         // SAFETY: as required of the caller.
         let sums = unsafe { scale(lines, positions, values, plan, &mut scaled, &mut fresh) };
@@ -108,18 +110,8 @@ unsafe fn terms<const KEEP: bool>(
         }
     }
     if !rest.is_empty() {
-        let positions = Padded::new(rest);
         // SAFETY: as required of the caller.
-        let sums = unsafe {
-            scale(
-                lines,
-                &positions,
-                rest_values,
-                plan,
-                &mut scaled,
-                &mut fresh,
-            )
-        };
+        let sums = unsafe { scale(lines, &padded, rest_values, plan, &mut scaled, &mut fresh) };
         keep(rest_values, sums);
         let (pairs, last) = rest.as_chunks::<2>();
         let (scaled_pairs, _) = scaled.0.as_chunks::<2>();

@@ -56,13 +56,15 @@ pub(super) unsafe fn observe<S: Stored>(
     let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
     let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
     let (seen, seen_rest) = seen.split_at_mut(blocks.len());
+    // Early, because they are read back one by one.
+    let padded = Padded::new(rest);
     for ((positions, values), seen) in blocks.iter().zip(value_blocks).zip(seen) {
         // SAFETY: as required of the caller.
         add(unsafe { S::fetch(slots, positions) }, values, seen);
     }
     if let (false, Some(seen)) = (rest.is_empty(), seen_rest.first_mut()) {
         // SAFETY: as required of the caller.
-        let columns = unsafe { S::fetch(slots, &Padded::new(rest)) };
+        let columns = unsafe { S::fetch(slots, &padded) };
         add(columns, rest_values, seen);
     }
     let sums = [
