@@ -68,7 +68,8 @@ number!(
     "a rate above 0"
 );
 
-/// A stretch of time, written as seconds or with units: `0.5`, `30s`, `15m`, `1h`.
+/// A stretch of time, written as seconds or with units: `0.5`, `30s`, `15m`, `1h`; days, of 24
+/// hours, stand alone: `1d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Period(Duration);
@@ -102,7 +103,11 @@ impl FromStr for Period {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a time such as 30s, 15m or 1h");
-        let time = match text.parse::<f64>() {
+        let seconds = match text.strip_suffix('d') {
+            Some(days) => days.parse().map(|days: f64| days * 86_400.0),
+            None => text.parse(),
+        };
+        let time = match seconds {
             Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?,
             Err(_) => {
                 let time: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
@@ -199,5 +204,31 @@ impl FromStr for Optimizer {
 
     fn from_str(name: &str) -> Result<Self, String> {
         Self::try_from(name.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_seconds_and_units_and_written_as_they_are_read() {
+        let seconds = |text: &str| text.parse::<Period>().map(|time| time.get().as_secs_f64());
+        for (text, expected) in [
+            ("0.5", 0.5),
+            ("30s", 30.0),
+            ("15m", 900.0),
+            ("1h30m", 5_400.0),
+            ("1d", 86_400.0),
+            ("0.5d", 43_200.0),
+        ] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+            let time = text.parse::<Period>().unwrap();
+            assert_eq!(String::from(time).parse(), Ok(time), "{text}");
+        }
+        for text in ["", "d", "-1d", "infd", "1d2h", "1e300d", "soon"] {
+            let message = format!("{text:?} is not a time such as 30s, 15m or 1h");
+            assert_eq!(seconds(text), Err(message));
+        }
     }
 }
