@@ -4,6 +4,7 @@ mod batch;
 mod cg;
 mod config;
 mod design;
+mod iterate;
 mod newton;
 mod objective;
 mod point;
@@ -16,7 +17,7 @@ pub use self::config::{BiasTerm, SolverConfig, SolverConfigError};
 pub use self::sums::GradientSums;
 
 use self::design::Design;
-use self::newton::Optimum;
+use self::iterate::Optimum;
 use self::objective::{LossAt, penalty};
 use crate::loss::logit;
 use crate::model::{LinearModel, ModelError};
@@ -77,7 +78,7 @@ pub enum SolveError {
 /// # Limits
 ///
 /// With L1 alone (`l2 = 0`) and columns that add up to the same thing, as groups of one-hot features
-/// do, the optimum is not unique and convergence is slow; an `l2` of a hundredth of `l1` helps.
+/// do, the optimum is not unique: the objective is certified, the weights are one of many.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExactSolver {
     config: SolverConfig,

@@ -28,6 +28,8 @@ pub(super) struct Preconditioner {
 struct Head {
     /// Coefficient of each row of the factor.
     coefficients: Vec<usize>,
+    /// Whether each moved when the block was factored; the others have the row of the identity.
+    moved: Vec<bool>,
     /// Row i of the lower triangle, i + 1 entries.
     factor: Vec<Vec<f64>>,
 }
@@ -59,9 +61,9 @@ impl Preconditioner {
         }
     }
 
-    /// Takes over the block of an earlier, similar system.
-    pub(super) fn reuse_head(&mut self, earlier: Self) {
-        self.head = earlier.head;
+    /// Takes over the block of an earlier, similar system, if there is one.
+    pub(super) fn reuse_head(&mut self, earlier: Option<Self>) {
+        self.head = earlier.and_then(|earlier| earlier.head);
     }
 
     /// Factors the block of the frequent columns; keeps the diagonal if it is not definite.
@@ -74,8 +76,9 @@ impl Preconditioner {
             block[i][i] += penalty[coefficient];
         }
         // What does not move gets the row and column of the identity.
-        for (i, &coefficient) in coefficients.iter().enumerate() {
-            if self.inverse[coefficient] == 0.0 {
+        let moved: Vec<bool> = coefficients.iter().map(|&j| self.moves(j)).collect();
+        for (i, &moved) in moved.iter().enumerate() {
+            if !moved {
                 block[i].fill(0.0);
                 block[i][i] = 1.0;
                 block[i + 1..].iter_mut().for_each(|row| row[i] = 0.0);
@@ -83,6 +86,7 @@ impl Preconditioner {
         }
         self.head = cholesky(Checked::best(), block).map(|factor| Head {
             coefficients,
+            moved,
             factor,
         });
     }
@@ -98,14 +102,22 @@ impl Preconditioner {
             *result = residual * inverse;
         }
         let Some(head) = &self.head else { return };
-        let mut solution: Vec<f64> = head
-            .coefficients
-            .iter()
-            .map(|&j| if self.moves(j) { residual[j] } else { 0.0 })
+        // A block of an earlier system: what has begun to move since keeps its diagonal.
+        let within = || head.coefficients.iter().zip(&head.moved);
+        let mut solution: Vec<f64> = within()
+            .map(|(&j, &moved)| {
+                if moved && self.moves(j) {
+                    residual[j]
+                } else {
+                    0.0
+                }
+            })
             .collect();
         solve_factored(Checked::best(), &head.factor, &mut solution);
-        for (&j, solution) in head.coefficients.iter().zip(solution) {
-            result[j] = if self.moves(j) { solution } else { 0.0 };
+        for ((&j, &moved), solution) in within().zip(solution) {
+            if moved && self.moves(j) {
+                result[j] = solution;
+            }
         }
     }
 }

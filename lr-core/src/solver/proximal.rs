@@ -9,8 +9,8 @@
 use super::cg::{Stop, System};
 use super::config::{BiasTerm, SolverConfig};
 use super::design::{Columns, Design};
-use super::newton::Optimum;
-use super::objective::{duality_gap, penalty_diagonal};
+use super::iterate::{Optimum, Step, iterate};
+use super::objective::penalty_diagonal;
 use super::point::{Point, least_subgradient};
 use super::precondition::Preconditioner;
 use crate::dense::{add_scaled, dot};
@@ -31,72 +31,40 @@ const LEAST_DAMPING: f64 = 1e-6;
 pub(super) fn minimize(config: &SolverConfig, design: &Design, start: Vec<f64>) -> Optimum {
     let columns = design.by_column();
     let base = penalty_diagonal(config, design);
-    let mut point = Point::new(config, design, start);
-    let mut products = 0;
-    let mut newton_steps = 0;
     let mut damping = FIRST_DAMPING;
-    loop {
-        let loss_gradient = design.transposed(&point.at.residuals);
-        let gap = duality_gap(
+    let mut earlier = None;
+    iterate(config, design, start, |point, loss_gradient, _| {
+        let diagonal = design.curvature_diagonal(&point.at.curvatures);
+        let penalty: Vec<f64> = base
+            .iter()
+            .zip(&diagonal)
+            .map(|(p, d)| p + damping * d.max(1e-12))
+            .collect();
+        let mut model = Model {
             config,
             design,
+            columns: &columns,
+            diagonal: &diagonal,
+            penalty: &penalty,
+            gradient: smooth_gradient(&base, &point.coefficients, loss_gradient),
+            point,
+            direction: vec![0.0; design.coefficients()],
+            change: vec![0.0; design.rows()],
+        };
+        model.descend(&least_subgradient(
+            config,
             &point.coefficients,
-            &point.at,
-            &loss_gradient,
-        );
-        let next =
-            if gap <= config.tolerance * point.objective || newton_steps == config.max_iterations {
-                None
-            } else {
-                let diagonal = design.curvature_diagonal(&point.at.curvatures);
-                let penalty: Vec<f64> = base
-                    .iter()
-                    .zip(&diagonal)
-                    .map(|(p, d)| p + damping * d.max(1e-12))
-                    .collect();
-                let mut model = Model {
-                    config,
-                    design,
-                    columns: &columns,
-                    diagonal: &diagonal,
-                    penalty: &penalty,
-                    gradient: smooth_gradient(&base, &point.coefficients, &loss_gradient),
-                    point: &point,
-                    direction: vec![0.0; design.coefficients()],
-                    change: vec![0.0; design.rows()],
-                };
-                let subgradient = least_subgradient(config, &point.coefficients, &loss_gradient);
-                model.descend(&subgradient);
-                let (used, length) = model.accelerate();
-                products += used;
-                damping = if length >= 1.0 {
-                    damping * 0.5
-                } else {
-                    damping * 2.0
-                };
-                damping = damping.clamp(LEAST_DAMPING, FIRST_DAMPING);
-                let decrease = model.linear_decrease();
-                point.step(config, design, &model.direction, decrease)
-            };
-        match next {
-            Some(next) => point = next,
-            None => {
-                let Point {
-                    coefficients,
-                    objective,
-                    ..
-                } = point;
-                return Optimum {
-                    coefficients,
-                    objective,
-                    gap,
-                    newton_steps,
-                    products,
-                };
-            }
+            loss_gradient,
+        ));
+        let (products, length) = model.accelerate(&mut earlier);
+        let factor = if length >= 1.0 { 0.5 } else { 2.0 };
+        damping = (damping * factor).clamp(LEAST_DAMPING, FIRST_DAMPING);
+        Step {
+            decrease: model.linear_decrease(),
+            direction: model.direction,
+            products,
         }
-        newton_steps += 1;
-    }
+    })
 }
 
 /// The quadratic model of the smooth part around a point, plus L1, as a function of a direction d:
@@ -183,12 +151,13 @@ impl Model<'_> {
         }
     }
 
-    /// Newton on the coefficients that are not 0; returns the products used and the share of the
+    /// Newton on the coefficients that are not 0, beginning with the preconditioner of the step
+    /// before, whose coefficients were nearly the same; returns the products used and the share of the
     /// step that was taken.
     ///
     /// Coefficients that would change their sign stop at 0; the step is halved until the model
     /// falls, or left out.
-    fn accelerate(&mut self) -> (usize, f64) {
+    fn accelerate(&mut self, earlier: &mut Option<Preconditioner>) -> (usize, f64) {
         let weights = self.design.positions.len();
         let base: Vec<f64> = self
             .point
@@ -225,6 +194,7 @@ impl Model<'_> {
             }
         }
         let mut preconditioner = Preconditioner::diagonal(self.diagonal, self.penalty, moving);
+        preconditioner.reuse_head(earlier.take());
         let system = System {
             design: self.design,
             curvatures: &self.point.at.curvatures,
@@ -236,6 +206,7 @@ impl Model<'_> {
             products: MAX_PRODUCTS,
         };
         let (newton, used) = system.solve(&slope, &mut preconditioner, &stop);
+        *earlier = Some(preconditioner);
         let before = self.value(&self.direction, &self.change);
         let mut length = 1.0;
         for _ in 0..4 {
