@@ -82,6 +82,7 @@ impl<R: Rule> Single<R> {
     }
 
     /// Learns a row that has just been observed.
+    #[inline(always)]
     fn take(&mut self, row: &CheckedRow<'_>, lesson: &Lesson) {
         let event = Event::new(lesson);
         let step = self.rule.step_of(event);
