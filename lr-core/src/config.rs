@@ -176,9 +176,9 @@ fn rate(setting: &'static str, value: f64) -> Result<(), ConfigError> {
     in_range(setting, value, inside, "in [1e-9, 1e9]")
 }
 
-/// A prior variance of the bank's stacker.
+/// A prior variance of the bank's stacker: times the largest importance it leaves digits of `f64`.
 fn variance(setting: &'static str, value: f64) -> Result<(), ConfigError> {
-    in_range(setting, value, value > 0.0 && value <= 1e9, "in (0, 1e9]")
+    in_range(setting, value, value > 0.0 && value <= 1e3, "in (0, 1000]")
 }
 
 fn not_negative(setting: &'static str, value: f64) -> Result<(), ConfigError> {

@@ -46,8 +46,9 @@
 //! # Errors and panics
 //!
 //! One error type a family of operations: [`ConfigError`], [`RowError`], [`LearnError`],
-//! [`StateError`], [`ModelError`], [`SolveError`], [`MetricsError`]. A run that diverges is
-//! [`LearnError::Diverged`] and leaves the last good state. No function panics.
+//! [`RescaleError`], [`StateError`], [`ModelError`], [`SolverConfigError`], [`SolveError`],
+//! [`MetricsError`], [`RecalibrationError`]. A run that diverges is [`LearnError::Diverged`] and
+//! leaves the last good state. No function panics.
 //!
 //! # Crate features
 //!

@@ -100,10 +100,10 @@ pub struct BankConfig {
     /// c: events after which half of a position's weight no longer counts as a newcomer's; finite,
     /// above 0, default 10.
     pub newness: f32,
-    /// Variance of each mixing coefficient before any event, dimensionless; in `(0, 1e9]`,
+    /// Variance of each mixing coefficient before any event, dimensionless; in `(0, 1000]`,
     /// default 1e-3.
     pub prior_variance: f64,
-    /// Variance of the constant `a₀` before any event; in `(0, 1e9]`, default 1.
+    /// Variance of the constant `a₀` before any event; in `(0, 1000]`, default 1.
     pub bias_variance: f64,
     /// Share of the mixing evidence that is forgotten at each event, in `[0, 0.5]`, default 3e-5.
     pub forgetting: f64,

@@ -1,6 +1,6 @@
 //! Settings of the optimisers with one weight a position.
 
-use super::{ConfigError, in_range, not_negative, positive, rate};
+use super::{ConfigError, in_range, not_negative, rate};
 
 /// Settings of FTRL-Proximal.
 ///
@@ -75,7 +75,7 @@ impl Default for FtrlConfig {
 pub struct AdaGradConfig {
     /// η; in `[1e-9, 1e9]`, default 0.1.
     pub learning_rate: f64,
-    /// δ: added to the root of the sum of squares; finite, above 0, default 1e-6.
+    /// δ: added to the root of the sum of squares; finite, at least 1e-20, default 1e-6.
     pub beta: f64,
 }
 
@@ -96,7 +96,12 @@ impl AdaGradConfig {
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         rate("learning_rate", self.learning_rate)?;
-        positive("beta", self.beta)
+        in_range(
+            "beta",
+            self.beta,
+            self.beta >= 1e-20 && self.beta.is_finite(),
+            "finite and at least 1e-20",
+        )
     }
 }
 

@@ -65,7 +65,11 @@ impl Learner {
     ///
     /// # Errors
     ///
-    /// - [`LearnError::Diverged`]: a weight is not finite.
+    /// - [`LearnError::Diverged`]: a weight does not fit in an `f32`.
+    ///
+    /// # Complexity
+    ///
+    /// O(dimension × members) time, O(dimension) memory: 4 bytes a position.
     pub fn model(&self) -> Result<LinearModel, LearnError> {
         let (weights, bias) = on_single!(&self.kind, bank => bank.weights(), s => s.weights());
         LinearModel::new(weights, bias + self.unsampling).map_err(|_| LearnError::Diverged {
@@ -76,7 +80,12 @@ impl Learner {
         })
     }
 
-    /// Takes the state out: everything but the settings.
+    /// Takes the state out: everything that was learned, and the settings as numbers, by which
+    /// [`Learner::from_state`] knows them again.
+    ///
+    /// # Complexity
+    ///
+    /// O(dimension) time and memory, as many bytes a position as the learner has.
     #[must_use]
     pub fn state(&self) -> LearnerState {
         let mut state = LearnerState::default();

@@ -39,20 +39,22 @@ fn any_optimizer() -> impl Strategy<Value = OptimizerConfig> {
         (any::<bool>(), any::<bool>()).prop_map(|(l1, wide)| {
             let bank = BankConfig::default().l1(if l1 { 0.5 } else { 0.0 });
             OptimizerConfig::Bank(if wide {
-                bank.prior_variance(1e9).bias_variance(1e9).forgetting(0.5)
+                bank.prior_variance(1e3).bias_variance(1e3).forgetting(0.5)
             } else {
                 bank
             })
         }),
-        (rate(), any::<bool>()).prop_map(|(alpha, damped)| {
-            let config = FtrlConfig::default().alpha(alpha);
-            OptimizerConfig::Ftrl(if damped {
-                config
-            } else {
-                config.beta(0.0).l1(1.0)
-            })
+        (rate(), any::<bool>(), any::<bool>()).prop_map(|(alpha, damped, sparse)| {
+            OptimizerConfig::Ftrl(
+                FtrlConfig::default()
+                    .alpha(alpha)
+                    .beta(if damped { 1.0 } else { 0.0 })
+                    .l1(if sparse { 1.0 } else { 0.0 }),
+            )
         }),
-        rate().prop_map(|r| OptimizerConfig::AdaGrad(AdaGradConfig::default().learning_rate(r))),
+        (rate(), prop::sample::select(vec![1e-20, 1e-6, 1.0])).prop_map(|(r, beta)| {
+            OptimizerConfig::AdaGrad(AdaGradConfig::default().learning_rate(r).beta(beta))
+        }),
         rate().prop_map(|r| {
             OptimizerConfig::Normalized(NormalizedConfig::default().learning_rate(r))
         }),

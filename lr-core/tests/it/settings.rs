@@ -102,7 +102,8 @@ macro_rules! setting {
 
 const MEMBER: &str = "in (0, 100]";
 const RATE: &str = "in [1e-9, 1e9]";
-const VARIANCE: &str = "in (0, 1e9]";
+const DAMPING: &str = "finite and at least 1e-20";
+const VARIANCE: &str = "in (0, 1000]";
 
 fn member_rate(value: f64) -> bool {
     let value = narrow(value);
@@ -113,8 +114,12 @@ fn rate(value: f64) -> bool {
     (1e-9..=1e9).contains(&value)
 }
 
+fn damping(value: f64) -> bool {
+    value >= 1e-20 && value.is_finite()
+}
+
 fn variance(value: f64) -> bool {
-    value > 0.0 && value <= 1e9
+    value > 0.0 && value <= 1e3
 }
 
 const SETTINGS: &[Setting] = &[
@@ -167,7 +172,7 @@ const SETTINGS: &[Setting] = &[
     setting!("learning_rate", RATE, rate, |v| {
         OptimizerConfig::AdaGrad(AdaGradConfig::default().learning_rate(v)).into()
     }),
-    setting!("beta", ABOVE_ZERO, above_zero, |v| {
+    setting!("beta", DAMPING, damping, |v| {
         OptimizerConfig::AdaGrad(AdaGradConfig::default().beta(v)).into()
     }),
     setting!("learning_rate", RATE, rate, |v| {
