@@ -65,7 +65,8 @@ struct Seen {
     terms: matrix::Pair,
 }
 
-/// Computes margins and terms. To prepare the steps as well, there must be a block for every sixteen features.
+/// Computes margins and terms. To prepare the steps as well, there must be a block ahead for every
+/// sixteen features.
 ///
 /// # Safety
 ///
