@@ -9,9 +9,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
 
-use lr_core::{Example, Learner, LearnerConfig};
+use lr_core::{CheckedRow, Learner, LearnerConfig, RowError};
 use model_io::chunk::ChunkFile;
-use sprs::{CsMatI, CsMatViewI, SpIndex};
+use sprs::CsMatI;
 
 use self::cache::{CacheWriter, Cached};
 use self::parse::Rows;
@@ -162,8 +162,8 @@ fn learn_from_cache(
 
 /// Rows of a stretch of text or of a chunk.
 #[derive(Debug)]
-struct Batch<M> {
-    matrix: M,
+struct Batch<R> {
+    rows: R,
     labels: Vec<bool>,
     /// 1 more than the largest position, 0 without any.
     dimension: usize,
@@ -183,7 +183,7 @@ fn parse_block(block: &Block, limit: u32) -> Result<Batch<CsMatI<f32, u32, usize
         .into_matrix(limit)
         .map_err(|source| Failure::at(place(1), source.to_string()))?;
     Ok(Batch {
-        matrix,
+        rows: matrix,
         labels,
         dimension,
     })
@@ -200,28 +200,27 @@ struct Fold {
 }
 
 impl Fold {
-    fn learn<M: AsMatrix>(&mut self, batch: Batch<M>) -> Result<(), Failure> {
+    fn learn<R: CheckedRows>(&mut self, batch: Batch<R>) -> Result<(), Failure> {
         self.learner
             .grow(batch.dimension)
             .map_err(|source| Failure::at("learner", source))?;
-        let matrix = batch.matrix.as_matrix();
         let count = batch.labels.len();
         let mut probabilities = Vec::with_capacity(count);
-        let mut rows = matrix.outer_iterator();
-        let mut next = rows.next();
-        for &label in &batch.labels {
-            let Some(row) = next else { break };
-            next = rows.next();
+        let before = self.rows;
+        let place = |row: usize| format!("row {}", before + row as u64);
+        let checked = |row| {
+            let checked = batch.rows.checked(row);
+            checked.map_err(|source| Failure::at(place(row), source))
+        };
+        let mut next = (count > 0).then(|| checked(0)).transpose()?;
+        for (row, &label) in batch.labels.iter().enumerate() {
+            let Some(current) = next else { break };
+            next = (row + 1 < count).then(|| checked(row + 1)).transpose()?;
             if let Some(next) = &next {
-                self.learner.prefetch(next);
+                self.learner.prefetch_row(next);
             }
-            let prediction = self
-                .learner
-                .learn(&Example::new(row, label))
-                .map_err(|source| {
-                    let row = self.rows + probabilities.len() as u64;
-                    Failure::at(format!("row {row}"), source)
-                })?;
+            let prediction = (self.learner.learn_row(&current, label, 1.0))
+                .map_err(|source| Failure::at(place(row), source))?;
             probabilities.push(prediction.probability);
         }
         self.rows += count as u64;
@@ -241,22 +240,21 @@ impl Fold {
     }
 }
 
-/// A CSR batch, owned or borrowed.
-trait AsMatrix {
-    type Offset: SpIndex;
-    fn as_matrix(&self) -> CsMatViewI<'_, f32, u32, Self::Offset>;
+/// Rows that were checked, or are when they are asked for.
+trait CheckedRows {
+    /// A row below the number of labels.
+    fn checked(&self, row: usize) -> Result<CheckedRow<'_>, RowError>;
 }
 
-impl AsMatrix for CsMatI<f32, u32, usize> {
-    type Offset = usize;
-    fn as_matrix(&self) -> CsMatViewI<'_, f32, u32, usize> {
-        self.view()
+impl CheckedRows for CsMatI<f32, u32, usize> {
+    fn checked(&self, row: usize) -> Result<CheckedRow<'_>, RowError> {
+        let entries = self.indptr().outer_inds_sz(row);
+        CheckedRow::new(&self.indices()[entries.clone()], &self.data()[entries])
     }
 }
 
-impl AsMatrix for CsMatViewI<'_, f32, u32, i32> {
-    type Offset = i32;
-    fn as_matrix(&self) -> CsMatViewI<'_, f32, u32, i32> {
-        self.view()
+impl CheckedRows for Vec<CheckedRow<'_>> {
+    fn checked(&self, row: usize) -> Result<CheckedRow<'_>, RowError> {
+        Ok(self[row])
     }
 }

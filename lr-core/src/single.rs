@@ -10,6 +10,9 @@ use crate::{
     state::{LearnerState, StateError, TensorData},
 };
 
+/// Bytes that are taken to fit in a second-level cache.
+const SMALL: usize = 1 << 19;
+
 /// One rule's slots: the positions, then the bias.
 #[derive(Debug, Clone)]
 pub(crate) struct Single<R: Rule> {
@@ -61,7 +64,11 @@ impl<R: Rule> Single<R> {
         sum + f64::from(self.bias[0])
     }
 
+    /// Does nothing where all slots fit in a second-level cache: asking costs a tenth of learning.
     pub(crate) fn prefetch(&self, positions: &[u32]) {
+        if size_of_val(&*self.slots) <= SMALL {
+            return;
+        }
         for &position in positions {
             if let Some(slot) = self.slots.get(position as usize) {
                 kernel::prefetch(slot);

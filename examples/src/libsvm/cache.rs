@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use lr_core::CheckedRow;
 use model_io::chunk::{ChunkFile, ChunkInfo, ChunkRow, ChunkRows, ChunkSource, ChunkWriter};
-use sprs::{CsMatI, CsMatViewI};
+use sprs::CsMatI;
 
 use super::{Batch, LibsvmConfig};
 use crate::cli::Failure;
@@ -77,7 +78,7 @@ impl<'a> CacheWriter<'a> {
 
     pub(super) fn write(&mut self, batch: &Batch<CsMatI<f32, u32, usize>>) -> Result<(), Failure> {
         self.rows.clear();
-        for (row, &label) in batch.matrix.outer_iterator().zip(&batch.labels) {
+        for (row, &label) in batch.rows.outer_iterator().zip(&batch.labels) {
             let row = ChunkRow {
                 positions: row.indices(),
                 values: row.data(),
@@ -105,22 +106,25 @@ pub(super) fn read<'a>(
     chunk: &'a ChunkFile,
     index: usize,
     config: &LibsvmConfig,
-) -> Result<Batch<CsMatViewI<'a, f32, u32, i32>>, Failure> {
+) -> Result<Batch<Vec<CheckedRow<'a>>>, Failure> {
     let place = || {
         let path = config.cache.as_deref().unwrap_or(Path::new(""));
         format!("{}: remove it and run again", path.display())
     };
     let batch = (chunk.batch(index)).map_err(|source| Failure::at(place(), source))?;
-    let matrix = (batch.matrix(config.max_dimension))
-        .map_err(|source| Failure::at(place(), source.to_string()))?;
-    let dimension = matrix
-        .indices()
-        .iter()
-        .max()
-        .map_or(0, |&last| last as usize + 1);
+    let mut rows = Vec::with_capacity(batch.len());
+    let mut labels = Vec::with_capacity(batch.len());
+    let mut dimension = 0;
+    for row in batch.rows() {
+        let checked = CheckedRow::new(row.positions, row.values);
+        rows.push(checked.map_err(|source| Failure::at(place(), source))?);
+        labels.push(row.label);
+        let above = row.positions.last().map_or(0, |&last| last as usize + 1);
+        dimension = dimension.max(above);
+    }
     Ok(Batch {
-        matrix,
-        labels: batch.rows().map(|row| row.label).collect(),
+        rows,
+        labels,
         dimension,
     })
 }

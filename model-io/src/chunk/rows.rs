@@ -1,6 +1,6 @@
 //! Rows on their way into a chunk, and the check that every row passes in both directions.
 
-use lr_core::RowError;
+use lr_core::{CheckedRow, RowError};
 
 use super::ChunkError;
 
@@ -181,13 +181,9 @@ fn end_of(length: usize, unit: &'static str) -> Result<i32, ChunkError> {
 #[inline]
 pub(super) fn check_row(row: &ChunkRow<'_>, columns: u32) -> Result<(), RowError> {
     let (positions, values) = (row.positions, row.values);
-    let ordered = positions.is_sorted_by(|a, b| a < b);
     let inside = positions.last().is_none_or(|&last| last < columns);
-    // As integers without sign, floats keep their order, and infinity is above all that are finite.
-    let magnitude = |value: &f32| value.to_bits() & (u32::MAX >> 1);
-    let finite = values.iter().map(magnitude).fold(0, u32::max) < f32::INFINITY.to_bits();
     let important = row.importance >= 0.0 && row.importance.is_finite();
-    if ordered && inside && finite && important && positions.len() == values.len() {
+    if inside && important && CheckedRow::new(positions, values).is_ok() {
         return Ok(());
     }
     Err(fault(row, columns))
