@@ -159,8 +159,6 @@ pub(crate) struct Look {
     pub(crate) evidence: f32,
     /// Terms of the stacker.
     pub(crate) terms: [f64; TERMS],
-    /// The stacker's covariance times the terms, where the row is to be learned.
-    gain: [f64; TERMS],
     /// Margins by member, in the first lanes; the others mean nothing.
     whole: Lanes,
     /// The steps of the positions, in blocks of sixteen, as far as the kernel prepares them.
@@ -221,30 +219,14 @@ pub(crate) fn learn<E>(
         // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
         return unsafe { avx512::learn(lines, row, plan, stack, look, lesson) };
     }
-    let margin = observe(kernel, lines, row, plan, stack, look);
+    let margin = self::look(kernel, lines, row, plan, stack, look);
     let lesson = lesson(margin)?;
-    learn_observed(kernel, lines, row, plan, stack, look, &lesson);
+    learn_seen(kernel, lines, row, plan, stack, look, &lesson);
     Ok(lesson)
 }
 
-/// [`look`], for a row that is then learned.
-fn observe(
-    kernel: Checked,
-    lines: &[Line],
-    row: &Ordered<'_>,
-    plan: &Plan,
-    stack: &Stack,
-    look: &mut Look,
-) -> f64 {
-    dispatch!(
-        kernel,
-        plain::observe,
-        (lines: &[Line], row: &Ordered<'_>, plan: &Plan, stack: &Stack, look: &mut Look) -> f64
-    )
-}
-
-/// Learns a row that has just been observed: the members, then the stacker.
-fn learn_observed(
+/// Learns a row that has just been looked at: the members, then the stacker.
+fn learn_seen(
     kernel: Checked,
     lines: &mut [Line],
     row: &Ordered<'_>,

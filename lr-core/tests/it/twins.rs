@@ -9,8 +9,15 @@ use crate::solver::gauss;
 
 const DIMENSION: usize = 12;
 
+type Rows = Vec<(Vec<u32>, Vec<f32>, bool)>;
+
 /// Rows of uneven length and scale, some with negative values.
-fn rows(count: usize) -> Vec<(Vec<u32>, Vec<f32>, bool)> {
+fn rows(count: usize) -> Rows {
+    rows_with(count, [20, 70])
+}
+
+/// The same with chances of the label, in percent, where few and where many odd positions are present.
+fn rows_with(count: usize, [few, many]: [u64; 2]) -> Rows {
     let mut seed = 99_u64;
     let mut draw = move |below: u64| {
         seed = seed
@@ -30,7 +37,11 @@ fn rows(count: usize) -> Vec<(Vec<u32>, Vec<f32>, bool)> {
                 }
             }
             let odd = positions.iter().filter(|p| **p % 2 == 1).count();
-            (positions, values, draw(10) < if odd > 2 { 7 } else { 2 })
+            (
+                positions,
+                values,
+                draw(100) < if odd > 2 { many } else { few },
+            )
         })
         .collect()
 }
@@ -62,9 +73,12 @@ fn twin(count: usize, step: impl Fn(&mut [f64; 4], f64, f64, f64)) -> Vec<f64> {
 }
 
 fn margins(config: impl Into<LearnerConfig>, count: usize) -> Vec<f64> {
+    margins_of(config, &rows(count))
+}
+
+fn margins_of(config: impl Into<LearnerConfig>, rows: &Rows) -> Vec<f64> {
     let mut learner = Learner::new(DIMENSION, config).unwrap();
-    rows(count)
-        .iter()
+    rows.iter()
         .map(|(p, v, label)| {
             let row = CsVecViewI::new(DIMENSION, p, v);
             learner.learn(&Example::new(row, *label)).unwrap().margin
@@ -250,8 +264,17 @@ impl JointTwin {
     }
 }
 
+/// The finalizer of `MurmurHash3`, without its last step, which leaves the high bits as they are.
+fn murmur(mut key: u64) -> u64 {
+    for factor in [0xff51_afd7_ed55_8ccd_u64, 0xc4ce_b9fe_1a85_ec53] {
+        key ^= key >> 33;
+        key = key.wrapping_mul(factor);
+    }
+    key
+}
+
 /// The bank of [`BankConfig`]'s documentation, member by member and with a plain matrix recursion.
-fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
+fn bank_twin(config: &BankConfig, rows: &Rows) -> Vec<f64> {
     let members = config.members.clone();
     let newcomers: Vec<usize> = (0..members.len())
         .filter(|&k| members[k].newcomers)
@@ -279,8 +302,8 @@ fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
     let mut joint = JointTwin::new(config);
     let mut margins = Vec::new();
     let (l1, l2) = (f64::from(config.l1), f64::from(config.l2));
-    for (positions, values, label) in rows(count) {
-        let y = f64::from(u8::from(label));
+    for (event, (positions, values, label)) in (0_u64..).zip(rows) {
+        let y = f64::from(u8::from(*label));
         let entries: Vec<(usize, f64)> = positions
             .iter()
             .map(|p| *p as usize)
@@ -338,6 +361,13 @@ fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
             .map(|row| row.iter().zip(&phi).map(|(c, f)| c * f).sum())
             .collect();
         let s: f64 = v.iter().zip(&phi).map(|(v, f)| v * f).sum();
+        let drawn = murmur(event) < 1 << 62;
+        let weight = match (event < 4096 || g.abs() > 0.1, drawn) {
+            (true, _) => 1.0,
+            (false, true) => 4.0,
+            (false, false) => 0.0,
+        };
+        let (g, curvature) = (weight * g, weight * curvature);
         for (a, v) in a.iter_mut().zip(&v) {
             *a -= v * g / (1.0 + curvature * s);
         }
@@ -354,8 +384,21 @@ fn bank_twin(config: &BankConfig, count: usize) -> Vec<f64> {
 #[test]
 fn default_bank_is_the_documented_one() {
     let config = BankConfig::default();
-    let twin = bank_twin(&config, 1500);
+    let twin = bank_twin(&config, &rows(1500));
     assert_close(&margins(OptimizerConfig::Bank(config), 1500), &twin);
+}
+
+/// Past the events of which each is learned by the stacker, with labels that are mostly foreseen.
+#[test]
+fn stacker_of_a_longer_stream_is_the_documented_one() {
+    let config = BankConfig::default().members(vec![
+        Member::new(0.05, RateDecay::None).with_newcomers(),
+        Member::new(0.5, RateDecay::Curvature),
+        Member::new(0.2, RateDecay::Root),
+    ]);
+    let rows = rows_with(9000, [2, 9]);
+    let twin = bank_twin(&config, &rows);
+    assert_close(&margins_of(OptimizerConfig::Bank(config), &rows), &twin);
 }
 
 #[test]
@@ -366,7 +409,7 @@ fn joint_steps_of_a_small_bank_are_the_documented_ones() {
             Member::new(2.0, RateDecay::Curvature).with_joint_steps(),
         ])
         .joint_positions(5);
-    let twin = bank_twin(&config, 2500);
+    let twin = bank_twin(&config, &rows(2500));
     assert_close(&margins(OptimizerConfig::Bank(config), 2500), &twin);
 }
 
@@ -381,6 +424,6 @@ fn small_penalized_bank_is_the_documented_one() {
         .forgetting(1e-3)
         .l1(0.01)
         .l2(0.02);
-    let twin = bank_twin(&config, 1500);
+    let twin = bank_twin(&config, &rows(1500));
     assert_close(&margins(OptimizerConfig::Bank(config), 1500), &twin);
 }

@@ -20,7 +20,7 @@ use super::{
         Stack,
         avx512::{Padded, Positions, fours},
         first,
-        stack::avx512 as matrix,
+        stack::{self, avx512 as matrix},
     },
     Ahead, BLOCK, Lanes, Line, Look, N, Plan, SHRINK, TERMS, ZERO, plain,
 };
@@ -228,17 +228,22 @@ pub(super) unsafe fn learn<E>(
     // SAFETY: as required of the caller.
     let seen = unsafe { terms::<true>(lines, row, plan, look) };
     let margin = matrix::dot(matrix::load(&stack.mean), seen.terms);
-    let gain = matrix::gain(&stack.covariance, seen.terms);
-    let spreads = matrix::spreads(gain, seen.terms);
     let lesson = lesson(margin)?;
     if lesson.importance > 1.0 || plan.l1 > 0.0 || plan.l2 > 0.0 {
         // What is rare is written once.
-        matrix::store(&mut look.gain, gain);
-        learn_observed(lines, row, plan, stack, look, &lesson);
+        learn_seen(lines, row, plan, stack, look, &lesson);
         return Ok(lesson);
     }
     let (pushes, update) = update_of(seen.whole, plan, &lesson);
-    let change = stack.change(spreads, update.slope, update.bend);
+    let weight = stack::weight(&lesson, update.slope);
+    let change = (weight > 0.0).then(|| {
+        matrix::change(
+            stack,
+            seen.terms,
+            weight * update.slope,
+            weight * update.bend,
+        )
+    });
     let lines = lines.as_mut_ptr();
     let (ahead, ahead_rest) = look.ahead.split_at(blocks.len().min(look.ahead.len()));
     for (positions, ahead) in blocks.iter().zip(ahead) {
@@ -249,13 +254,16 @@ pub(super) unsafe fn learn<E>(
         // SAFETY: as required of the caller.
         unsafe { step(lines, rest, ahead, plan, pushes, &update) };
     }
-    matrix::apply(stack, gain, change);
+    match change {
+        Some((gain, change)) => matrix::apply(stack, gain, change),
+        None => stack.age(0.0),
+    }
     Ok(lesson)
 }
 
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-fn learn_observed(
+fn learn_seen(
     lines: &mut [Line],
     row: &Ordered<'_>,
     plan: &Plan,

@@ -80,19 +80,6 @@ pub(super) fn look(
     stack.margin(&look.terms)
 }
 
-#[inline(always)]
-pub(super) fn observe(
-    lines: &[Line],
-    row: &Ordered<'_>,
-    plan: &Plan,
-    stack: &Stack,
-    seen: &mut Look,
-) -> f64 {
-    let margin = look(lines, row, plan, stack, seen);
-    seen.gain = stack::gain(&stack.covariance, &seen.terms);
-    margin
-}
-
 /// How an event steps the lines, the same for all of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Update {
@@ -166,7 +153,8 @@ pub(super) fn learn(
     if lesson.importance > 1.0 {
         pushes = shorten(lines, row, plan, look, lesson, &update);
     }
-    stack.learn(&look.terms, &look.gain, update.slope, update.bend);
+    let weight = stack::weight(lesson, update.slope);
+    stack.learn(&look.terms, weight, update.slope, update.bend);
     step(lines, row, plan, &pushes, &update, lesson.importance);
 }
 

@@ -34,11 +34,18 @@ pub(in crate::kernel) fn gain(covariance: &[[f64; TERMS]; TERMS], terms: Pair) -
     ]
 }
 
-/// [`Stack::learn`], what the change is made of: known before the margin's gradient.
+/// [`Stack::learn`], how an event changes the belief, with the gain of its terms.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-pub(in crate::kernel) fn spreads(gain: Pair, terms: Pair) -> [f64; 2] {
-    [dot(gain, terms), dot(gain, gain)]
+pub(in crate::kernel) fn change(
+    stack: &Stack,
+    terms: Pair,
+    slope: f64,
+    curvature: f64,
+) -> (Pair, Change) {
+    let gain = gain(&stack.covariance, terms);
+    let spreads = [dot(gain, terms), dot(gain, gain)];
+    (gain, stack.change(spreads, slope, curvature))
 }
 
 /// [`Stack::learn`], the change itself.
