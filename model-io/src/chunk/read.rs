@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow_ipc::{MetadataVersion, root_as_footer};
 use bytes::Bytes;
-use lr_core::RowError;
+use lr_core::CheckedRow;
 use sprs::CsMatViewI;
 use sprs::errors::StructureError;
 
@@ -171,16 +171,17 @@ impl ChunkFile {
                 actual,
             });
         }
-        let batch = ChunkBatch::of(&self.bytes, layout, &self.notes[index]).ok_or_else(|| {
-            ChunkError::Layout {
-                part: format!("batch {index}"),
-                reason: "ends of rows or ids decrease, or ids are not UTF-8".to_owned(),
-            }
-        })?;
-        for row in 0..batch.len() {
-            check_row(&batch.row(row), self.info.columns)
-                .map_err(|source: RowError| ChunkError::Row { row, source })?;
-        }
+        let mut batch =
+            ChunkBatch::of(&self.bytes, layout, &self.notes[index]).ok_or_else(|| {
+                ChunkError::Layout {
+                    part: format!("batch {index}"),
+                    reason: "ends of rows or ids decrease, or ids are not UTF-8".to_owned(),
+                }
+            })?;
+        let rows = batch.rows().enumerate().map(|(row, fields)| {
+            check_row(&fields, self.info.columns).map_err(|source| ChunkError::Row { row, source })
+        });
+        batch.checked = rows.collect::<Result<_, _>>()?;
         Ok(batch)
     }
 
@@ -210,8 +211,10 @@ impl std::fmt::Debug for ChunkFile {
 }
 
 /// Rows of one batch, as slices of the file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ChunkBatch<'a> {
+    checked: Vec<CheckedRow<'a>>,
+
     /// Ends of rows after a 0; empty without rows.
     ends: &'a [i32],
     positions: &'a [u32],
@@ -250,6 +253,7 @@ impl<'a> ChunkBatch<'a> {
         }
         are_ends(ends, positions.len()).then_some(())?;
         Some(Self {
+            checked: Vec::new(),
             ends,
             positions,
             values: elements(bytes, &layout.values)?,
@@ -286,7 +290,7 @@ impl<'a> ChunkBatch<'a> {
         ChunkRow {
             positions: &self.positions[span.clone()],
             values: &self.values[span],
-            label: self.labels[row / 8] >> (row % 8) & 1 == 1,
+            label: self.label(row),
             importance: self.importances[row],
             time_ms: self.times_ms[row],
             event_id: id(&self.ids[0]),
@@ -297,8 +301,22 @@ impl<'a> ChunkBatch<'a> {
 
     /// The rows in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = ChunkRow<'a>> {
-        let batch = *self;
-        (0..batch.len()).map(move |row| batch.row(row))
+        (0..self.len()).map(|row| self.row(row))
+    }
+
+    /// Positions and values of the rows, in order, as a learner takes them without another check.
+    #[must_use]
+    pub fn checked_rows(&self) -> &[CheckedRow<'a>] {
+        &self.checked
+    }
+
+    /// Labels of the rows, in order.
+    pub fn labels(&self) -> impl ExactSizeIterator<Item = bool> {
+        (0..self.len()).map(|row| self.label(row))
+    }
+
+    fn label(&self, row: usize) -> bool {
+        self.labels[row / 8] >> (row % 8) & 1 == 1
     }
 
     /// Positions and values of all rows as a CSR batch of `columns` columns, of the same slices.

@@ -179,14 +179,13 @@ fn end_of(length: usize, unit: &'static str) -> Result<i32, ChunkError> {
 
 /// Checks a row on its way in or out.
 #[inline]
-pub(super) fn check_row(row: &ChunkRow<'_>, columns: u32) -> Result<(), RowError> {
-    let (positions, values) = (row.positions, row.values);
-    let inside = positions.last().is_none_or(|&last| last < columns);
+pub(super) fn check_row<'a>(row: &ChunkRow<'a>, columns: u32) -> Result<CheckedRow<'a>, RowError> {
+    let inside = row.positions.last().is_none_or(|&last| last < columns);
     let important = row.importance >= 0.0 && row.importance.is_finite();
-    if inside && important && CheckedRow::new(positions, values).is_ok() {
-        return Ok(());
+    match CheckedRow::new(row.positions, row.values) {
+        Ok(checked) if inside && important => Ok(checked),
+        _ => Err(fault(row, columns)),
     }
-    Err(fault(row, columns))
 }
 
 /// Says what is wrong with a row.

@@ -120,7 +120,12 @@ fn a_written_file_is_read_back_whole() {
     assert_eq!((chunk.batches(), chunk.rows()), (2, 1));
     assert_eq!(*chunk.info(), info());
     assert_eq!(chunk.batch(0).unwrap().row(0), row);
-    let matrix = chunk.batch(0).unwrap().matrix(10).unwrap();
+    let batch = chunk.batch(0).unwrap();
+    let checked = batch.checked_rows();
+    assert_eq!((checked.len(), batch.labels().len()), (1, 1));
+    assert_eq!(checked[0].positions(), row.positions);
+    assert_eq!(checked[0].values(), row.values);
+    let matrix = batch.matrix(10).unwrap();
     assert_eq!((matrix.rows(), matrix.cols()), (1, 10));
     assert_eq!(matrix.outer_view(0).unwrap().data(), row.values);
     assert!(chunk.batch(0).unwrap().matrix(9).is_err());
