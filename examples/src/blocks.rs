@@ -1,6 +1,6 @@
 //! A text input cut into blocks of whole lines, so that many threads can work on one stream.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, ErrorKind, Read};
 use std::sync::Arc;
 
 use crate::cli::Failure;
@@ -77,16 +77,27 @@ impl Blocks {
     ///
     /// The input cannot be read on, or is truncated; the message names the input and the line.
     pub fn read(&mut self) -> Result<Option<Block>, Failure> {
-        let mut text = std::mem::take(&mut self.rest);
+        self.read_into(Vec::new())
+    }
+
+    /// [`Blocks::read`] into memory that is used again, in place of what it holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Blocks::read`].
+    pub fn read_into(&mut self, mut text: Vec<u8>) -> Result<Option<Block>, Failure> {
+        text.clear();
+        text.append(&mut self.rest);
         let mut cut = false;
         while !self.ended {
             let start = text.len();
             let wanted = BLOCK_BYTES.saturating_sub(start).max(BLOCK_BYTES / 4);
-            let read = Read::take(&mut self.input, wanted as u64).read_to_end(&mut text);
-            let read = read.map_err(|error| self.failure(error))?;
-            self.ended = read < wanted;
+            self.fill(&mut text, wanted)
+                .map_err(|error| self.failure(error))?;
+            self.ended = text.len() < start + wanted;
             if let Some(end) = memchr::memrchr(b'\n', &text[start..]) {
-                self.rest = text.split_off(start + end + 1);
+                self.rest.extend_from_slice(&text[start + end + 1..]);
+                text.truncate(start + end + 1);
                 break;
             }
             if text.len() > MAX_LINE_BYTES {
@@ -110,6 +121,23 @@ impl Blocks {
         let ends = memchr::memchr_iter(b'\n', &block.text).count() as u64;
         self.next_line += ends + u64::from(block.text.last() != Some(&b'\n'));
         Ok(Some(block))
+    }
+
+    /// Appends so many bytes, fewer only at the end of the input.
+    fn fill(&mut self, text: &mut Vec<u8>, wanted: usize) -> std::io::Result<()> {
+        let mut filled = text.len();
+        text.resize(filled + wanted, 0);
+        // Large reads pass the buffer of the input by, which `read_to_end`'s small ones do not.
+        while filled < text.len() {
+            match self.input.read(&mut text[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        text.truncate(filled);
+        Ok(())
     }
 
     fn failure(&self, error: std::io::Error) -> Failure {
@@ -159,6 +187,20 @@ mod tests {
                 assert!(!cut);
             }
         }
+    }
+
+    #[test]
+    fn memory_that_is_used_again_holds_nothing_of_before() {
+        let text: String = (1..=60_000).map(|line| format!("line {line}\n")).collect();
+        let cursor = || Box::new(Cursor::new(text.clone().into_bytes()));
+        let (mut fresh, mut again) = (Blocks::new("a", cursor()), Blocks::new("a", cursor()));
+        let mut spare = vec![b'\n'; 3 * BLOCK_BYTES];
+        while let Some(expected) = fresh.read().unwrap() {
+            let block = again.read_into(spare).unwrap().unwrap();
+            assert_eq!(block, expected);
+            spare = block.text;
+        }
+        assert_eq!(again.read_into(spare).unwrap(), None);
     }
 
     #[test]

@@ -1,32 +1,30 @@
 //! The learner on libsvm and svmlight files.
 
+mod ahead;
 mod cache;
 pub mod parse;
+mod pool;
 mod scores;
 
 use std::path::PathBuf;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
 use std::time::Instant;
 
 use lr_core::{CheckedRow, Learner, LearnerConfig, RowError};
 use model_io::chunk::ChunkFile;
-use sprs::CsMatI;
 
 use self::cache::{CacheWriter, Cached};
 use self::parse::Rows;
-use self::scores::{Scored, Scores};
+use self::pool::Pool;
+use self::scores::{Scored, Scores, Tally};
 use crate::blocks::{Block, Blocks};
 use crate::cli::Failure;
+
 use crate::progress::{Progress, Stage};
 use crate::summary::Summary;
-use crate::{ordered, text};
+use crate::text;
 
 /// Most positions that a file may make the learner hold, unless the caller raises it.
 pub const DEFAULT_MAX_DIMENSION: u32 = 1 << 24;
-
-/// Blocks of predictions that may wait to be counted.
-const WAITING: usize = 4;
 
 /// What to learn from, and how.
 #[derive(Debug, Clone)]
@@ -63,8 +61,8 @@ impl LibsvmConfig {
     }
 }
 
-/// Learns from a file in the order of its rows; beside the thread that learns, one reads, one parses
-/// (or checks what the cache holds) and one counts predictions.
+/// Learns from a file in the order of its rows, while a second thread reads and parses (or checks what
+/// the cache holds).
 ///
 /// The learner grows as larger positions appear, so the file is read once a pass.
 ///
@@ -79,31 +77,20 @@ pub fn run(config: &LibsvmConfig, progress: Progress) -> Result<Summary, Failure
     let started = Instant::now();
     let learner = Learner::new(0, config.learner.clone())
         .map_err(|source| Failure::usage(format!("learner settings: {source}")))?;
-    let scores = Scores::new(config)?;
-    let (scored, to_count) = sync_channel(WAITING);
+    let tally = Tally::new(Scores::new(config)?);
     let mut fold = Fold {
         learner,
         rows: 0,
-        scored: Some(scored),
+        is_counted: true,
+        tally: &tally,
         stage: progress.stage("learn", "rows", None),
     };
-    let scores = thread::scope(|scope| {
-        let counter = scope.spawn(|| scores.count(to_count));
-        let learned = learn(config, &mut fold);
-        // Ends what the counter waits for.
-        fold.scored = None;
-        let scores = counter
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // A counter that failed is why the fold could not go on.
-        let scores = scores?;
-        learned.map(|()| scores)
-    })?;
+    learn(config, &mut fold)?;
     fold.stage.finish();
-    scores.finish(&config.input, started)
+    tally.finish()?.finish(&config.input, started)
 }
 
-fn learn(config: &LibsvmConfig, fold: &mut Fold) -> Result<(), Failure> {
+fn learn(config: &LibsvmConfig, fold: &mut Fold<'_>) -> Result<(), Failure> {
     let mut cached = match &config.cache {
         Some(path) => Cached::open(path, config)?,
         None => Cached::Unused,
@@ -119,28 +106,42 @@ fn learn(config: &LibsvmConfig, fold: &mut Fold) -> Result<(), Failure> {
             }
         }
         // Figures are those of the first pass.
-        fold.scored = None;
+        fold.is_counted = false;
     }
     Ok(())
 }
 
 fn learn_from_text(
     config: &LibsvmConfig,
-    fold: &mut Fold,
+    fold: &mut Fold<'_>,
     mut cache: Option<&mut CacheWriter<'_>>,
 ) -> Result<(), Failure> {
     let mut blocks = Blocks::new(config.input.display(), text::open(&config.input)?);
-    ordered::map_fold(
-        1,
-        || blocks.read(),
-        || (),
-        |(), block| parse_block(&block, config.max_dimension),
-        |rows| {
-            let batch = rows?;
+    let spare = Pool::default();
+    let mut text = Vec::new();
+    ahead::fold(
+        fold.tally,
+        || {
+            let Some(block) = blocks.read_into(std::mem::take(&mut text))? else {
+                return Ok(None);
+            };
+            let mut rows = spare.take();
+            parse_block(&block, config.max_dimension, &mut rows)?;
+            text = block.text;
+            Ok(Some(rows))
+        },
+        |mut rows: Rows| {
             if let Some(cache) = &mut cache {
-                cache.write(&batch)?;
+                cache.write(&rows)?;
             }
-            fold.learn(batch)
+            let labels = std::mem::take(&mut rows.labels);
+            let row = |row| {
+                let (positions, values) = rows.row(row);
+                CheckedRow::new(positions, values)
+            };
+            fold.learn(labels, rows.dimension, row)?;
+            spare.give(rows);
+            Ok(())
         },
     )
 }
@@ -148,72 +149,66 @@ fn learn_from_text(
 fn learn_from_cache(
     chunk: &ChunkFile,
     config: &LibsvmConfig,
-    fold: &mut Fold,
+    fold: &mut Fold<'_>,
 ) -> Result<(), Failure> {
     let mut batches = 0..chunk.batches();
-    ordered::map_fold(
-        1,
-        || Ok(batches.next()),
-        || (),
-        |(), index| cache::read(chunk, index, config),
-        |batch| fold.learn(batch?),
+    ahead::fold(
+        fold.tally,
+        || {
+            let batch = batches
+                .next()
+                .map(|index| cache::read(chunk, index, config));
+            batch.transpose()
+        },
+        |batch| {
+            let rows = batch.checked_rows();
+            let last = |row: &CheckedRow<'_>| row.positions().last().copied();
+            let dimension = rows.iter().filter_map(last).max();
+            let dimension = dimension.map_or(0, |last| last as usize + 1);
+            fold.learn(batch.labels().collect(), dimension, |row| Ok(rows[row]))
+        },
     )
 }
 
-/// Rows of a stretch of text or of a chunk.
-#[derive(Debug)]
-struct Batch<R> {
-    rows: R,
-    labels: Vec<bool>,
-    /// 1 more than the largest position, 0 without any.
-    dimension: usize,
-}
-
-fn parse_block(block: &Block, limit: u32) -> Result<Batch<CsMatI<f32, u32, usize>>, Failure> {
+fn parse_block(block: &Block, limit: u32, rows: &mut Rows) -> Result<(), Failure> {
     let place = |line: u64| format!("{}: line {}", block.place, block.first_line + line - 1);
     if block.cut {
         let line = block.lines().count() as u64;
         return Err(Failure::data(format!("{} is too long", place(line))));
     }
-    let mut rows = Rows::with_capacity_for(block.text.len());
-    parse::parse(&block.text, limit, &mut rows)
-        .map_err(|error| Failure::at(place(error.line), error.kind))?;
-    let (labels, dimension) = (std::mem::take(&mut rows.labels), rows.dimension);
-    let matrix = rows
-        .into_matrix(limit)
-        .map_err(|source| Failure::at(place(1), source.to_string()))?;
-    Ok(Batch {
-        rows: matrix,
-        labels,
-        dimension,
-    })
+    parse::parse(&block.text, limit, rows)
+        .map_err(|error| Failure::at(place(error.line), error.kind))
 }
 
 /// The ordered half: predict and learn.
-struct Fold {
+struct Fold<'a> {
     learner: Learner,
     /// Rows so far, of all passes.
     rows: u64,
-    /// Where predictions go; `None` after the first pass.
-    scored: Option<SyncSender<Scored>>,
+    /// Whether predictions are counted: those of the first pass.
+    is_counted: bool,
+    tally: &'a Tally,
     stage: Stage,
 }
 
-impl Fold {
-    fn learn<R: CheckedRows>(&mut self, batch: Batch<R>) -> Result<(), Failure> {
+impl Fold<'_> {
+    /// Learns rows with these labels, whose positions are below `dimension`.
+    fn learn<'a>(
+        &mut self,
+        labels: Vec<bool>,
+        dimension: usize,
+        row: impl Fn(usize) -> Result<CheckedRow<'a>, RowError>,
+    ) -> Result<(), Failure> {
         self.learner
-            .grow(batch.dimension)
+            .grow(dimension)
             .map_err(|source| Failure::at("learner", source))?;
-        let count = batch.labels.len();
+        let count = labels.len();
         let mut probabilities = Vec::with_capacity(count);
         let before = self.rows;
         let place = |row: usize| format!("row {}", before + row as u64);
-        let checked = |row| {
-            let checked = batch.rows.checked(row);
-            checked.map_err(|source| Failure::at(place(row), source))
-        };
+        let checked = |index| row(index).map_err(|source| Failure::at(place(index), source));
         let mut next = (count > 0).then(|| checked(0)).transpose()?;
-        for (row, &label) in batch.labels.iter().enumerate() {
+        for (row, &label) in labels.iter().enumerate() {
             let Some(current) = next else { break };
             next = (row + 1 < count).then(|| checked(row + 1)).transpose()?;
             if let Some(next) = &next {
@@ -225,36 +220,12 @@ impl Fold {
         }
         self.rows += count as u64;
         self.stage.advance(count as u64);
-        if let Some(scored) = &self.scored {
-            let labels = batch.labels;
-            let block = Scored {
+        if self.is_counted {
+            self.tally.add(Scored {
                 labels,
                 probabilities,
-            };
-            // Fails only when the counter has failed, which is what is then reported.
-            if scored.send(block).is_err() {
-                return Err(Failure::data("predictions cannot be counted"));
-            }
+            })?;
         }
         Ok(())
-    }
-}
-
-/// Rows that were checked, or are when they are asked for.
-trait CheckedRows {
-    /// A row below the number of labels.
-    fn checked(&self, row: usize) -> Result<CheckedRow<'_>, RowError>;
-}
-
-impl CheckedRows for CsMatI<f32, u32, usize> {
-    fn checked(&self, row: usize) -> Result<CheckedRow<'_>, RowError> {
-        let entries = self.indptr().outer_inds_sz(row);
-        CheckedRow::new(&self.indices()[entries.clone()], &self.data()[entries])
-    }
-}
-
-impl CheckedRows for Vec<CheckedRow<'_>> {
-    fn checked(&self, row: usize) -> Result<CheckedRow<'_>, RowError> {
-        Ok(self[row])
     }
 }

@@ -13,6 +13,8 @@ pub const MAX_LINE_BYTES: usize = 16 << 20;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BUFFER_BYTES: usize = 256 << 10;
+/// Small, so that whoever reads more at once reads from the file into his own memory.
+const PLAIN_BUFFER_BYTES: usize = 64 << 10;
 
 /// Opens a file or the URL of an object for reading, decompressed when it starts with the magic bytes of gzip or zstd.
 /// A file in columns, by its name Parquet (`.parquet`) or Arrow IPC (`.arrow`, as a stream
@@ -87,7 +89,7 @@ pub fn decompress(
         let decoder = zstd::Decoder::new(whole)?;
         Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
     } else {
-        Box::new(BufReader::with_capacity(BUFFER_BYTES, whole))
+        Box::new(BufReader::with_capacity(PLAIN_BUFFER_BYTES, whole))
     })
 }
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use lr_core::CheckedRow;
-use model_io::chunk::{ChunkFile, ChunkInfo, ChunkRow, ChunkRows, ChunkSource, ChunkWriter};
-use sprs::CsMatI;
+use model_io::chunk::{
+    ChunkBatch, ChunkFile, ChunkInfo, ChunkRow, ChunkRows, ChunkSource, ChunkWriter,
+};
 
-use super::{Batch, LibsvmConfig};
+use super::LibsvmConfig;
+use super::parse::Rows;
 use crate::cli::Failure;
 
 /// What there is of a cache.
@@ -76,12 +77,13 @@ impl<'a> CacheWriter<'a> {
         })
     }
 
-    pub(super) fn write(&mut self, batch: &Batch<CsMatI<f32, u32, usize>>) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, rows: &Rows) -> Result<(), Failure> {
         self.rows.clear();
-        for (row, &label) in batch.rows.outer_iterator().zip(&batch.labels) {
+        for (row, &label) in rows.labels.iter().enumerate() {
+            let (positions, values) = rows.row(row);
             let row = ChunkRow {
-                positions: row.indices(),
-                values: row.data(),
+                positions,
+                values,
                 label,
                 ..ChunkRow::default()
             };
@@ -106,25 +108,10 @@ pub(super) fn read<'a>(
     chunk: &'a ChunkFile,
     index: usize,
     config: &LibsvmConfig,
-) -> Result<Batch<Vec<CheckedRow<'a>>>, Failure> {
-    let place = || {
-        let path = config.cache.as_deref().unwrap_or(Path::new(""));
-        format!("{}: remove it and run again", path.display())
-    };
-    let batch = (chunk.batch(index)).map_err(|source| Failure::at(place(), source))?;
-    let mut rows = Vec::with_capacity(batch.len());
-    let mut labels = Vec::with_capacity(batch.len());
-    let mut dimension = 0;
-    for row in batch.rows() {
-        let checked = CheckedRow::new(row.positions, row.values);
-        rows.push(checked.map_err(|source| Failure::at(place(), source))?);
-        labels.push(row.label);
-        let above = row.positions.last().map_or(0, |&last| last as usize + 1);
-        dimension = dimension.max(above);
-    }
-    Ok(Batch {
-        rows,
-        labels,
-        dimension,
-    })
+) -> Result<ChunkBatch<'a>, Failure> {
+    let path = config.cache.as_deref().unwrap_or(Path::new(""));
+    let place = || format!("{}: remove it and run again", path.display());
+    chunk
+        .batch(index)
+        .map_err(|source| Failure::at(place(), source))
 }

@@ -1,8 +1,6 @@
 //! libsvm and svmlight text to rows.
 
 use memchr::memchr;
-use sprs::CsMatI;
-use sprs::errors::StructureError;
 
 /// Rows of a stretch of text, as a CSR batch in parts.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -20,30 +18,6 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// No rows yet, and room for those of so much text.
-    #[must_use]
-    pub fn with_capacity_for(text_bytes: usize) -> Self {
-        // The shortest features that are common, `12345:1 `, take eight bytes.
-        let entries = text_bytes / 5;
-        Self {
-            positions: Vec::with_capacity(entries),
-            values: Vec::with_capacity(entries),
-            ..Self::default()
-        }
-    }
-
-    /// The rows as a CSR batch of `columns` columns; labels and dimension are left behind.
-    ///
-    /// # Errors
-    ///
-    /// A row is not in order, or has a position beyond `columns`: it does not come of [`parse`].
-    pub fn into_matrix(self, columns: u32) -> Result<CsMatI<f32, u32, usize>, StructureError> {
-        let rows = self.indptr.len().saturating_sub(1);
-        let shape = (rows, columns as usize);
-        CsMatI::try_new(shape, self.indptr, self.positions, self.values)
-            .map_err(|(_, _, _, source)| source)
-    }
-
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -130,13 +104,15 @@ pub fn parse(text: &[u8], limit: u32, rows: &mut Rows) -> Result<(), LineError> 
     while !rest.is_empty() {
         line += 1;
         let end = memchr(b'\n', rest).unwrap_or(rest.len());
-        parse_line(&rest[..end], limit, rows).map_err(|kind| LineError { line, kind })?;
+        parse_line(rest, end, limit, rows).map_err(|kind| LineError { line, kind })?;
         rest = rest.get(end + 1..).unwrap_or_default();
     }
     Ok(())
 }
 
-fn parse_line(line: &[u8], limit: u32, rows: &mut Rows) -> Result<(), LineErrorKind> {
+/// Parses the line that is the first `end` bytes of a text.
+fn parse_line(text: &[u8], end: usize, limit: u32, rows: &mut Rows) -> Result<(), LineErrorKind> {
+    let line = &text[..end];
     let mut cursor = skip_blanks(line);
     if cursor.first().is_none_or(|&byte| byte == b'#') {
         return Ok(());
@@ -145,24 +121,24 @@ fn parse_line(line: &[u8], limit: u32, rows: &mut Rows) -> Result<(), LineErrorK
     let label = label(token)?;
     cursor = skip_blanks(after);
     let start = rows.positions.len();
-    let mut sorted = true;
-    while let Some(&first) = cursor.first() {
-        if first == b'#' {
-            break;
+    // Above the position before; out of order once the sign is lost.
+    let mut order = Order::default();
+    loop {
+        let at = unit_features(text, end - cursor.len(), limit, rows, &mut order);
+        cursor = skip_blanks(line.get(at..).unwrap_or_default());
+        match cursor.first() {
+            None | Some(b'#') => break,
+            _ if cursor.starts_with(b"qid:") => cursor = skip_blanks(split_token(cursor).1),
+            _ => {
+                let (position, value, after) = feature(cursor, limit)?;
+                rows.positions.push(position);
+                rows.values.push(value);
+                order.take(position);
+                cursor = skip_blanks(after);
+            }
         }
-        if cursor.starts_with(b"qid:") {
-            cursor = skip_blanks(split_token(cursor).1);
-            continue;
-        }
-        let (position, value, after) = feature(cursor, limit)?;
-        if let Some(&last) = rows.positions[start..].last() {
-            sorted &= last < position;
-        }
-        rows.positions.push(position);
-        rows.values.push(value);
-        cursor = skip_blanks(after);
     }
-    if !sorted {
+    if !order.is_increasing {
         sort_row(&mut rows.positions[start..], &mut rows.values[start..])?;
     }
     if let Some(&last) = rows.positions[start..].last() {
@@ -171,6 +147,72 @@ fn parse_line(line: &[u8], limit: u32, rows: &mut Rows) -> Result<(), LineErrorK
     rows.labels.push(label);
     rows.indptr.push(rows.positions.len());
     Ok(())
+}
+
+/// Whether the positions of a row increase.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    is_increasing: bool,
+    /// What the next position is at least, if so.
+    least: u64,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self {
+            is_increasing: true,
+            least: 0,
+        }
+    }
+}
+
+impl Order {
+    #[inline(always)]
+    fn take(&mut self, position: u32) {
+        let position = u64::from(position);
+        self.is_increasing &= position >= self.least;
+        self.least = position + 1;
+    }
+}
+
+/// Takes features of value 1 as most files write them, `position:1` and one blank, from byte `at` of
+/// the text up to the first thing that is not one; returns where that is.
+///
+/// Sixteen bytes are looked at, which may reach into the next line; what is taken does not.
+#[inline(always)]
+fn unit_features(
+    text: &[u8],
+    mut at: usize,
+    limit: u32,
+    rows: &mut Rows,
+    order: &mut Order,
+) -> usize {
+    // Appended some at a time, which is cheaper than one by one.
+    let mut found = [0; 32];
+    let mut count = 0;
+    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<16>) {
+        let Some((position, digits)) = short_position(bytes) else {
+            break;
+        };
+        let [value, blank] = [1, 2].map(|k| bytes[(digits + k) % 16]);
+        if value != b'1' || !(blank == b' ' || blank == b'\n') || position >= limit {
+            break;
+        }
+        found[count % found.len()] = position;
+        count += 1;
+        order.take(position);
+        at += digits + 3;
+        if count == found.len() {
+            rows.positions.extend_from_slice(&found);
+            count = 0;
+        }
+        if blank == b'\n' {
+            break;
+        }
+    }
+    rows.positions.extend_from_slice(&found[..count]);
+    rows.values.resize(rows.positions.len(), 1.0);
+    at
 }
 
 fn label(token: &[u8]) -> Result<bool, LineErrorKind> {
@@ -186,8 +228,8 @@ fn label(token: &[u8]) -> Result<bool, LineErrorKind> {
 /// One `position:value`, and what follows it.
 #[inline]
 fn feature(cursor: &[u8], limit: u32) -> Result<(u32, f32, &[u8]), LineErrorKind> {
-    let (position, tail) = match short_position(cursor) {
-        Some((position, tail)) if position < limit => (position, tail),
+    let (position, tail) = match cursor.first_chunk::<8>().and_then(short_position) {
+        Some((position, digits)) if position < limit => (position, &cursor[digits + 1..]),
         _ => position(cursor, limit)?,
     };
     if let [b'1', rest @ ..] = tail
@@ -210,17 +252,17 @@ fn feature(cursor: &[u8], limit: u32) -> Result<(u32, f32, &[u8]), LineErrorKind
     Ok((position, value, after))
 }
 
-/// A position of one to seven digits and a colon, and what follows them, from eight bytes at once:
-/// the colon by the test of a word for a zero byte, the digits by sums of pairs, fours and eights.
-#[inline]
-fn short_position(cursor: &[u8]) -> Option<(u32, &[u8])> {
+/// A position of one to seven digits before a colon, and how many there are, from eight bytes at once:
+/// the colon by a sum that sets a bit in it and in no digit, the digits by sums of pairs and fours.
+#[inline(always)]
+fn short_position<const N: usize>(bytes: &[u8; N]) -> Option<(u32, usize)> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
-    let word = u64::from_le_bytes(*cursor.first_chunk::<8>()?);
-    let colons = word ^ (ONES * b':' as u64);
-    let found = colons.wrapping_sub(ONES) & !colons & HIGH;
+    let word = u64::from_le_bytes(*bytes.first_chunk::<8>()?);
+    // Six more sets bit 6 of a colon, of no digit and of no blank.
+    let found = word.wrapping_add(ONES * 6) & (ONES << 6);
     let digits = found.trailing_zeros() / 8;
-    if digits == 0 || digits == 8 {
+    if digits == 0 || digits == 8 || (word >> (8 * digits)) & 0xff != u64::from(b':') {
         return None;
     }
     // The digits at the end of the word, zeros before them.
@@ -234,7 +276,7 @@ fn short_position(cursor: &[u8]) -> Option<(u32, &[u8])> {
     let high = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
     let low = ((pairs >> 16) & PAIRS).wrapping_mul(1 + (10_000 << 32));
     let position = (high.wrapping_add(low) >> 32) as u32;
-    Some((position, &cursor[digits as usize + 1..]))
+    Some((position, digits as usize))
 }
 
 /// A position of any length and its colon, and what follows them.
@@ -447,6 +489,41 @@ mod tests {
                 let expected: f32 = text[4..].parse().unwrap();
                 prop_assert_eq!(parsed(&text).unwrap().values[0].to_bits(), expected.to_bits());
             }
+        }
+
+        #[test]
+        fn lines_of_ones_and_others_are_those_of_a_plain_reader(
+            lines in proptest::collection::vec(
+                proptest::collection::vec((0_u32..1 << 24, 0..4_usize, 0..3_usize), 0..70),
+                0..5,
+            ),
+            ended in any::<bool>(),
+        ) {
+            let (mut text, mut expected) = (Vec::new(), Vec::new());
+            for (number, line) in lines.iter().enumerate() {
+                let mut features: Vec<(u32, f32)> = Vec::new();
+                text.push(if number % 2 == 0 { "1 " } else { "-1 " }.to_owned());
+                for &(position, value, blank) in line {
+                    let (written, value) = [("1", 1.0), ("1", 1.0), ("1.5", 1.5), ("-1", -1.0)][value];
+                    if features.iter().all(|&(other, _)| other != position) {
+                        text.push(format!("{position}:{written}{}", [" ", "  ", "\t"][blank]));
+                        features.push((position, value));
+                    }
+                }
+                text.push("\n".to_owned());
+                features.sort_by_key(|&(position, _)| position);
+                expected.push(features);
+            }
+            let mut text = text.concat();
+            if !ended {
+                text.truncate(text.trim_end().len());
+            }
+            let rows = parsed(&text).unwrap();
+            let read: Vec<Vec<(u32, f32)>> = (0..rows.len())
+                .map(|row| rows.row(row))
+                .map(|(positions, values)| positions.iter().copied().zip(values.iter().copied()).collect())
+                .collect();
+            prop_assert_eq!(read, expected, "{}", text);
         }
 
         #[test]

@@ -1,8 +1,8 @@
-//! Figures of predictions, on a thread of their own: they do not change what is learned.
+//! Figures of predictions, counted when there is time: they do not change what is learned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use lr_core::Metrics;
@@ -18,6 +18,73 @@ pub(super) struct Scored {
     pub(super) labels: Vec<bool>,
     /// Each given before its row was learned from.
     pub(super) probabilities: Vec<f64>,
+}
+
+/// Predictions that wait to be counted, and those that were; any thread may count.
+#[derive(Debug)]
+pub(super) struct Tally {
+    waiting: Mutex<VecDeque<Scored>>,
+    scores: Mutex<Scores>,
+}
+
+/// Blocks that may wait while all threads have something better to do.
+const MOST_WAITING: usize = 64;
+
+impl Tally {
+    pub(super) fn new(scores: Scores) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            scores: Mutex::new(scores),
+        }
+    }
+
+    /// Takes the next block in.
+    ///
+    /// # Errors
+    ///
+    /// Predictions cannot be written.
+    pub(super) fn add(&self, block: Scored) -> Result<(), Failure> {
+        let waiting = {
+            let mut waiting = self.waiting();
+            waiting.push_back(block);
+            waiting.len()
+        };
+        if waiting > MOST_WAITING {
+            self.count_one()?;
+        }
+        Ok(())
+    }
+
+    /// Counts the block that has waited longest; returns whether there was one and nobody else was
+    /// counting.
+    ///
+    /// # Errors
+    ///
+    /// Predictions cannot be written.
+    pub(super) fn count_one(&self) -> Result<bool, Failure> {
+        let Ok(mut scores) = self.scores.try_lock() else {
+            return Ok(false);
+        };
+        // Taken out by whoever holds the scores, so that blocks are counted in order.
+        let Some(block) = self.waiting().pop_front() else {
+            return Ok(false);
+        };
+        scores.push(&block).map(|()| true)
+    }
+
+    /// Counts what still waits.
+    ///
+    /// # Errors
+    ///
+    /// Predictions cannot be written.
+    pub(super) fn finish(self) -> Result<Scores, Failure> {
+        while self.count_one()? {}
+        Ok((self.scores.into_inner()).unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Scored>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What is counted.
@@ -39,33 +106,30 @@ impl Scores {
         })
     }
 
-    /// Counts until there is no more to come.
-    ///
-    /// # Errors
-    ///
-    /// Predictions cannot be written.
-    pub(super) fn count(mut self, blocks: Receiver<Scored>) -> Result<Self, Failure> {
-        for block in blocks {
-            for (&label, &probability) in block.labels.iter().zip(&block.probabilities) {
-                self.push(label, probability)?;
-            }
-        }
-        Ok(self)
+    /// Number of predictions counted.
+    #[cfg(test)]
+    pub(super) fn events(&self) -> u64 {
+        self.metrics.events()
     }
 
-    fn push(&mut self, label: bool, probability: f64) -> Result<(), Failure> {
-        let row = self.metrics.events();
-        let failure = |source| Failure::at(format!("row {row}"), source);
-        self.metrics
-            .push(probability, label, 1.0)
-            .map_err(failure)?;
-        if let Some((from, metrics)) = &mut self.evaluated
-            && row >= *from
-        {
-            metrics.push(probability, label, 1.0).map_err(failure)?;
+    fn push(&mut self, block: &Scored) -> Result<(), Failure> {
+        let before = self.metrics.events();
+        let events = || {
+            block
+                .probabilities
+                .iter()
+                .copied()
+                .zip(block.labels.iter().copied())
+        };
+        extend(&mut self.metrics, before, events())?;
+        if let Some((from, metrics)) = &mut self.evaluated {
+            let skipped = usize::try_from(from.saturating_sub(before)).unwrap_or(usize::MAX);
+            extend(metrics, *from, events().skip(skipped))?;
         }
         if let Some(writer) = &mut self.predictions {
-            writer.write(&row.to_string(), label, probability)?;
+            for (row, (probability, label)) in (before..).zip(events()) {
+                writer.write(&row.to_string(), label, probability)?;
+            }
         }
         Ok(())
     }
@@ -94,4 +158,14 @@ impl Scores {
             events_per_second: events as f64 / seconds,
         })
     }
+}
+
+/// Adds events of importance 1 to the metrics of row `first` on.
+fn extend(
+    metrics: &mut Metrics,
+    first: u64,
+    events: impl Iterator<Item = (f64, bool)>,
+) -> Result<(), Failure> {
+    let pushed = metrics.extend(events.map(|(probability, label)| (probability, label, 1.0)));
+    pushed.map_err(|source| Failure::at(format!("row {}", first + metrics.events()), source))
 }
