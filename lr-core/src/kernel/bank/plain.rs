@@ -14,7 +14,8 @@ pub(super) const MOST: f32 = 1e9;
 /// Count at which count and squares are halved: 2²³.
 pub(super) const MOST_COUNT: f32 = 8_388_608.0;
 
-/// Feature `j` is added to chain `j mod 2`; the chains are added at the end.
+/// Feature `j` is added to chain `j mod 2`; the chains are added at the end. Of a line only the
+/// numbers before n are read as vectors: what was just stored one by one is read one by one.
 #[inline(always)]
 pub(super) fn look(
     lines: &[Line],
@@ -48,7 +49,7 @@ pub(super) fn look(
             let (a, b) = (&lines[p as usize].0, &lines[q as usize].0);
             let (ax, bx) = (scaled[(2 * j) % BLOCK], scaled[(2 * j + 1) % BLOCK]);
             let (af, bf) = (fresh[(2 * j) % BLOCK], fresh[(2 * j + 1) % BLOCK]);
-            for lane in 0..LINE {
+            for lane in 0..N {
                 even[lane] += a[lane] * ax;
                 odd[lane] += b[lane] * bx;
                 new_even[lane] += a[lane] * af;
@@ -58,7 +59,7 @@ pub(super) fn look(
         if let &[p] = rest {
             let a = &lines[p as usize].0;
             let (ax, af) = (scaled[positions.len() - 1], fresh[positions.len() - 1]);
-            for lane in 0..LINE {
+            for lane in 0..N {
                 even[lane] += a[lane] * ax;
                 new_even[lane] += a[lane] * af;
             }
@@ -194,6 +195,8 @@ struct Block {
     /// Rates that fall with the root of n, then with the curvature under each prior variance.
     falling: [Lanes; 1 + CURVATURES],
     shrink: Lanes,
+    /// Whether a value was or is shrunk; `shrink` is 0 otherwise.
+    shrunk: bool,
     /// This event included.
     sums: Sums,
 }
@@ -219,6 +222,7 @@ fn advance(value: &Lanes, sums: &Sums, plan: &Plan, update: &Update) -> Block {
     let [mut n, mut h, mut squares, mut count] = sums.0;
     let mut large = 0_u32;
     for j in 0..BLOCK {
+        large |= u32::from(squares.0[j] > count.0[j]);
         // Halved together where f32 would soon stop counting; their ratio stays.
         let keep = if count.0[j] < MOST_COUNT { 1.0 } else { 0.5 };
         squares.0[j] = squares.0[j] * keep + value.0[j] * value.0[j];
@@ -265,6 +269,7 @@ fn advance(value: &Lanes, sums: &Sums, plan: &Plan, update: &Update) -> Block {
         scaled,
         falling: [root, c0, c1, c2],
         shrink,
+        shrunk: large != 0,
         sums: Sums([n, h, squares, count]),
     }
 }
@@ -306,24 +311,20 @@ fn step(
         for (j, &position) in positions.iter().enumerate() {
             let line = &mut lines[position as usize].0;
             let rates = block.rates(j, &plan.kinds);
-            // All sixteen lanes: the pushes of those that are not members are 0.
-            for lane in 0..LINE {
-                line[lane] -= pushes.0[lane] * (rates[lane] * block.scaled.0[j]);
+            let x = block.scaled.0[j];
+            // Whole vectors: the pushes of lanes that are not members are 0.
+            for lane in 0..N {
+                line[lane] -= pushes.0[lane] * (rates[lane] * x);
             }
-        }
-        if l1 > 0.0 || l2 > 0.0 {
-            for (j, &position) in positions.iter().enumerate() {
-                let line = &mut lines[position as usize].0;
-                penalize(line, &plan.rates, &block.rates(j, &plan.kinds), l1, l2);
+            if l1 > 0.0 || l2 > 0.0 {
+                penalize(line, &plan.rates, &rates, l1, l2);
             }
-        }
-        for (j, &position) in positions.iter().enumerate() {
-            let line = &mut lines[position as usize].0;
-            line[SHRINK] = block.shrink.0[j];
-            line[N] = block.sums.0[0].0[j];
-            line[H] = block.sums.0[1].0[j];
-            line[SQUARES] = block.sums.0[2].0[j];
-            line[COUNT] = block.sums.0[3].0[j];
+            for (number, sum) in line[N..].iter_mut().zip(&block.sums.0) {
+                *number = sum.0[j];
+            }
+            if block.shrunk {
+                line[SHRINK] = block.shrink.0[j];
+            }
         }
     }
 }
