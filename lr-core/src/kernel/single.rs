@@ -215,27 +215,42 @@ pub(crate) fn margin<S: Stored>(slots: &[S], row: &Ordered<'_>) -> f64 {
 /// Positions strictly increase, so the slots of a block are distinct and may be stepped together.
 #[inline(always)]
 fn body<S: Stored, T: Step>(step: &T, slots: &mut [S], row: &Ordered<'_>, push: f32) {
-    let mut columns: [[f32; BLOCK]; 4] = [[0.0; BLOCK]; 4];
-    let mut x = [0.0_f32; BLOCK];
-    let blocks = row.positions().chunks(BLOCK);
-    for (positions, values) in blocks.zip(row.values().chunks(BLOCK)) {
-        for (j, (&position, &value)) in positions.iter().zip(values).enumerate() {
-            for (column, number) in columns.iter_mut().zip(slots[position as usize].numbers()) {
-                column[j % BLOCK] = number;
-            }
-            x[j % BLOCK] = value;
-        }
-        // All sixteen, so that the loop has a fixed length; what is left over is not written back.
-        for j in 0..BLOCK {
-            let mut slot = columns.each_ref().map(|column| column[j]);
-            let rate = step.prepare(&mut slot, x[j]);
-            step.step(&mut slot, x[j], rate, push);
-            for (column, number) in columns.iter_mut().zip(slot) {
-                column[j] = number;
-            }
-        }
-        for (j, &position) in positions.iter().enumerate() {
-            slots[position as usize] = S::of(columns.each_ref().map(|column| column[j % BLOCK]));
+    let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
+    let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
+    for (positions, values) in blocks.iter().zip(value_blocks) {
+        let seen = positions.map(|position| slots[position as usize].numbers());
+        let stepped = step_block(step, seen, values, push);
+        for (&position, numbers) in positions.iter().zip(stepped) {
+            slots[position as usize] = S::of(numbers);
         }
     }
+    if rest.is_empty() {
+        return;
+    }
+    let mut seen = [[0.0; 4]; BLOCK];
+    let mut values = [0.0_f32; BLOCK];
+    for (((numbers, x), &position), &value) in
+        seen.iter_mut().zip(&mut values).zip(rest).zip(rest_values)
+    {
+        *numbers = slots[position as usize].numbers();
+        *x = value;
+    }
+    for (&position, numbers) in rest.iter().zip(step_block(step, seen, &values, push)) {
+        slots[position as usize] = S::of(numbers);
+    }
+}
+
+/// Steps sixteen slots, also those that are left over, so that the loop has a fixed length.
+#[inline(always)]
+fn step_block<T: Step>(
+    step: &T,
+    mut slots: [Numbers<f32>; BLOCK],
+    values: &[f32; BLOCK],
+    push: f32,
+) -> [Numbers<f32>; BLOCK] {
+    for (slot, &x) in slots.iter_mut().zip(values) {
+        let rate = step.prepare(slot, x);
+        step.step(slot, x, rate, push);
+    }
+    slots
 }
