@@ -3,10 +3,10 @@
 mod ahead;
 mod cache;
 pub mod parse;
-mod pool;
 mod scores;
 
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
 use std::time::Instant;
 
 use lr_core::{CheckedRow, Learner, LearnerConfig, RowError};
@@ -14,11 +14,9 @@ use model_io::chunk::ChunkFile;
 
 use self::cache::{CacheWriter, Cached};
 use self::parse::Rows;
-use self::pool::Pool;
 use self::scores::{Scored, Scores, Tally};
 use crate::blocks::{Block, Blocks};
 use crate::cli::Failure;
-
 use crate::progress::{Progress, Stage};
 use crate::summary::Summary;
 use crate::text;
@@ -117,15 +115,16 @@ fn learn_from_text(
     mut cache: Option<&mut CacheWriter<'_>>,
 ) -> Result<(), Failure> {
     let mut blocks = Blocks::new(config.input.display(), text::open(&config.input)?);
-    let spare = Pool::default();
+    // Rows come back to be filled again, so that fresh memory is asked for only once.
+    let (used, spare) = channel::<Rows>();
     let mut text = Vec::new();
     ahead::fold(
         fold.tally,
-        || {
+        move || {
             let Some(block) = blocks.read_into(std::mem::take(&mut text))? else {
                 return Ok(None);
             };
-            let mut rows = spare.take();
+            let mut rows = spare.try_recv().unwrap_or_default();
             parse_block(&block, config.max_dimension, &mut rows)?;
             text = block.text;
             Ok(Some(rows))
@@ -140,7 +139,8 @@ fn learn_from_text(
                 CheckedRow::new(positions, values)
             };
             fold.learn(labels, rows.dimension, row)?;
-            spare.give(rows);
+            // Nobody takes them once everything is parsed.
+            let _ = used.send(rows);
             Ok(())
         },
     )

@@ -3,7 +3,7 @@
 //!
 //! More threads, each with work of its own, take turns on two cores and hold each other up.
 
-use std::sync::mpsc::{SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
 
 use super::scores::Tally;
@@ -21,37 +21,37 @@ const READY: usize = 4;
 pub(super) fn fold<B: Send>(
     tally: &Tally,
     prepare: impl FnMut() -> Result<Option<B>, Failure> + Send,
-    mut fold: impl FnMut(B) -> Result<(), Failure>,
+    fold: impl FnMut(B) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let (ready, batches) = sync_channel(READY);
     thread::scope(|scope| {
         let preparing = scope.spawn(move || prepare_all(tally, prepare, &ready));
-        let next = || loop {
-            match batches.try_recv() {
-                Err(TryRecvError::Empty) if tally.count_one()? => {}
-                // Nothing to do but wait.
-                Err(TryRecvError::Empty) => return Ok(batches.recv().ok()),
-                batch => return Ok(batch.ok()),
-            }
-        };
-        let folded = loop {
-            match next() {
-                Ok(Some(batch)) => {
-                    if let Err(failure) = fold(batch) {
-                        break Err(failure);
-                    }
-                }
-                Ok(None) => break Ok(()),
-                Err(failure) => break Err(failure),
-            }
-        };
-        // Whoever prepares what nobody takes stops.
-        drop(batches);
+        let folded = fold_all(tally, batches, fold);
         let prepared = preparing
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         folded.and(prepared)
     })
+}
+
+/// Takes the batches for itself: at its end whoever prepares what nobody takes stops.
+#[allow(clippy::needless_pass_by_value)] // it is dropped here
+fn fold_all<B>(
+    tally: &Tally,
+    batches: Receiver<B>,
+    mut fold: impl FnMut(B) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    loop {
+        let batch = match batches.try_recv() {
+            Err(TryRecvError::Empty) if tally.count_one()? => continue,
+            Err(TryRecvError::Empty) => batches.recv().ok(),
+            batch => batch.ok(),
+        };
+        match batch {
+            Some(batch) => fold(batch)?,
+            None => return Ok(()),
+        }
+    }
 }
 
 fn prepare_all<B>(

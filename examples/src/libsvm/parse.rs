@@ -121,10 +121,8 @@ fn parse_line(text: &[u8], end: usize, limit: u32, rows: &mut Rows) -> Result<()
     let label = label(token)?;
     cursor = skip_blanks(after);
     let start = rows.positions.len();
-    // Above the position before; out of order once the sign is lost.
-    let mut order = Order::default();
     loop {
-        let at = unit_features(text, end - cursor.len(), limit, rows, &mut order);
+        let at = unit_features(text, end - cursor.len(), limit, rows);
         cursor = skip_blanks(line.get(at..).unwrap_or_default());
         match cursor.first() {
             None | Some(b'#') => break,
@@ -133,12 +131,11 @@ fn parse_line(text: &[u8], end: usize, limit: u32, rows: &mut Rows) -> Result<()
                 let (position, value, after) = feature(cursor, limit)?;
                 rows.positions.push(position);
                 rows.values.push(value);
-                order.take(position);
                 cursor = skip_blanks(after);
             }
         }
     }
-    if !order.is_increasing {
+    if !rows.positions[start..].is_sorted_by(|a, b| a < b) {
         sort_row(&mut rows.positions[start..], &mut rows.values[start..])?;
     }
     if let Some(&last) = rows.positions[start..].last() {
@@ -149,44 +146,12 @@ fn parse_line(text: &[u8], end: usize, limit: u32, rows: &mut Rows) -> Result<()
     Ok(())
 }
 
-/// Whether the positions of a row increase.
-#[derive(Debug, Clone, Copy)]
-struct Order {
-    is_increasing: bool,
-    /// What the next position is at least, if so.
-    least: u64,
-}
-
-impl Default for Order {
-    fn default() -> Self {
-        Self {
-            is_increasing: true,
-            least: 0,
-        }
-    }
-}
-
-impl Order {
-    #[inline(always)]
-    fn take(&mut self, position: u32) {
-        let position = u64::from(position);
-        self.is_increasing &= position >= self.least;
-        self.least = position + 1;
-    }
-}
-
 /// Takes features of value 1 as most files write them, `position:1` and one blank, from byte `at` of
 /// the text up to the first thing that is not one; returns where that is.
 ///
 /// Sixteen bytes are looked at, which may reach into the next line; what is taken does not.
 #[inline(always)]
-fn unit_features(
-    text: &[u8],
-    mut at: usize,
-    limit: u32,
-    rows: &mut Rows,
-    order: &mut Order,
-) -> usize {
+fn unit_features(text: &[u8], mut at: usize, limit: u32, rows: &mut Rows) -> usize {
     // Appended some at a time, which is cheaper than one by one.
     let mut found = [0; 32];
     let mut count = 0;
@@ -200,7 +165,6 @@ fn unit_features(
         }
         found[count % found.len()] = position;
         count += 1;
-        order.take(position);
         at += digits + 3;
         if count == found.len() {
             rows.positions.extend_from_slice(&found);
