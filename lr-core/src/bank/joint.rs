@@ -19,7 +19,7 @@ mod state;
 
 use crate::{
     config::BankConfig,
-    dense::{cholesky, solve_factored},
+    dense::Factor,
     kernel::{
         Checked,
         bank::{COUNT, H, Line, SHRINK},
@@ -58,8 +58,8 @@ pub(super) struct Joint {
     positions: Vec<u32>,
     /// Lower triangle of A, by row, in the units of decayed sums.
     curvature: Vec<Vec<f64>>,
-    /// Cholesky factor of an earlier `A + I/η`; empty where there is none.
-    factor: Vec<Vec<f64>>,
+    /// Factor of an earlier `A + I/η`.
+    factor: Option<Factor>,
     /// Weights and curvatures when the batch began.
     start: Vec<f32>,
     start_curvature: Vec<f32>,
@@ -92,7 +92,7 @@ impl Joint {
             slots: vec![NONE; dimension],
             positions: Vec::new(),
             curvature: Vec::new(),
-            factor: Vec::new(),
+            factor: None,
             start: Vec::new(),
             start_curvature: Vec::new(),
             counters: Counters {
@@ -191,12 +191,10 @@ impl Joint {
                 row.iter_mut().for_each(|entry| *entry *= evidence);
                 row[i] += self.ridge;
             }
-            self.factor = cholesky(kernel, block).unwrap_or_default();
+            self.factor = Factor::new(kernel, &block);
             self.counters.next_factor = events + events / 2;
         }
-        if self.factor.is_empty() {
-            return;
-        }
+        let Some(factor) = &self.factor else { return };
         let starts = self.start.iter().zip(&self.start_curvature);
         let mut step: Vec<f64> = self
             .positions
@@ -209,7 +207,7 @@ impl Joint {
                 moved * (self.ridge + curvature * evidence)
             })
             .collect();
-        solve_factored(kernel, &self.factor, &mut step);
+        factor.solve(kernel, &mut step);
         let largest = step.iter().fold(0.0_f64, |most, d| most.max(d.abs()));
         let length = if largest > MOST_CHANGE {
             MOST_CHANGE / largest
@@ -291,7 +289,7 @@ impl Joint {
         self.start[slot] /= seen;
         self.start_curvature[slot] *= seen * seen;
         // The factor is of the old scale.
-        self.factor.clear();
+        self.factor = None;
         self.counters.next_factor = 0;
     }
 
@@ -327,7 +325,7 @@ impl Joint {
         self.slots = vec![NONE; sources.len()];
         self.index();
         // The factor is of the old order.
-        self.factor.clear();
+        self.factor = None;
         self.counters.next_factor = 0;
     }
 }

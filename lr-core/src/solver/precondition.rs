@@ -7,7 +7,7 @@
 //! KuaiRand (head of 1,024 columns, residual 1e-6).
 
 use super::design::Design;
-use crate::dense::{cholesky, solve_factored};
+use crate::dense::Factor;
 use crate::kernel::Checked;
 
 /// Entries of the batch that pay for one operation of the factorisation.
@@ -23,15 +23,14 @@ pub(super) struct Preconditioner {
     head: Option<Head>,
 }
 
-/// Cholesky factor of the Hessian's block of the first columns and the bias.
+/// Factor of the Hessian's block of the first columns and the bias.
 #[derive(Debug)]
 struct Head {
     /// Coefficient of each row of the factor.
     coefficients: Vec<usize>,
     /// Whether each moved when the block was factored; the others have the row of the identity.
     moved: Vec<bool>,
-    /// Row i of the lower triangle, i + 1 entries.
-    factor: Vec<Vec<f64>>,
+    factor: Factor,
 }
 
 impl Preconditioner {
@@ -84,7 +83,7 @@ impl Preconditioner {
                 block[i + 1..].iter_mut().for_each(|row| row[i] = 0.0);
             }
         }
-        self.head = cholesky(Checked::best(), block).map(|factor| Head {
+        self.head = Factor::new(Checked::best(), &block).map(|factor| Head {
             coefficients,
             moved,
             factor,
@@ -113,7 +112,7 @@ impl Preconditioner {
                 }
             })
             .collect();
-        solve_factored(Checked::best(), &head.factor, &mut solution);
+        head.factor.solve(Checked::best(), &mut solution);
         for ((&j, &moved), solution) in within().zip(solution) {
             if moved && self.moves(j) {
                 result[j] = solution;

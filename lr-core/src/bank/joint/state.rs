@@ -3,6 +3,7 @@
 use super::{Counters, Joint};
 use crate::{
     config::BankConfig,
+    dense::Factor,
     state::{LearnerState, StateError, TensorData},
 };
 
@@ -17,7 +18,8 @@ impl Joint {
             next_factor,
             next_choice,
         } = &self.counters;
-        let mut counts = vec![self.positions.len() as u64, self.factor.len() as u64];
+        let factored = self.factor.as_ref().map_or(0, Factor::size);
+        let mut counts = vec![self.positions.len() as u64, factored as u64];
         counts.extend([*events, *next_step, *next_factor, *next_choice]);
         state.push("joint_counts", TensorData::U64(counts));
         if !self.positions.is_empty() {
@@ -28,8 +30,8 @@ impl Joint {
             let curvatures = self.start_curvature.clone();
             state.push("joint_start_curvature", TensorData::F32(curvatures));
         }
-        if !self.factor.is_empty() {
-            state.push("joint_factor", TensorData::F64(self.factor.concat()));
+        if let Some(factor) = &self.factor {
+            state.push("joint_factor", TensorData::F64(factor.entries().collect()));
         }
     }
 
@@ -71,8 +73,8 @@ impl Joint {
             joint.start_curvature = state.f32("joint_start_curvature", chosen)?.to_vec();
         }
         if factored > 0 {
-            joint.factor = triangle(state.f64("joint_factor", entries(factored))?, factored);
-            for (slot, row) in joint.factor.iter().enumerate() {
+            let rows = triangle(state.f64("joint_factor", entries(factored))?, factored);
+            for (slot, row) in rows.iter().enumerate() {
                 if row[slot] <= 0.0 {
                     return Err(StateError::Value {
                         name: "joint_factor",
@@ -81,6 +83,7 @@ impl Joint {
                     });
                 }
             }
+            joint.factor = Some(Factor::from_rows(rows.iter().map(Vec::as_slice)));
         }
         Ok(Some(joint))
     }
