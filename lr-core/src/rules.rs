@@ -13,11 +13,9 @@ mod sgd;
 pub(crate) use self::{adagrad::AdaGrad, ftrl::Ftrl, normalized::Normalized, sgd::Sgd};
 use crate::kernel::{Number, complement_sigmoid, single::Stored};
 
-/// What there is to learn from a row that has just been observed.
+/// What there is to learn from a row, besides the row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lesson {
-    /// What was predicted, in log-odds.
-    pub(crate) margin: f64,
     pub(crate) label: bool,
     /// Importance, class weight included.
     pub(crate) importance: f32,
@@ -34,7 +32,7 @@ impl Lesson {
     }
 }
 
-/// Facts about the event that is being learned.
+/// Facts about the event that is being learned, after its margin (log-odds) was predicted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event {
     /// `∂ℓ/∂m`, in `[−1, 1]`.
@@ -48,8 +46,8 @@ pub(crate) struct Event {
 impl Event {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
-    pub(crate) fn new(lesson: &Lesson) -> Self {
-        let agreement = -lesson.sign() * lesson.margin as f32;
+    pub(crate) fn new(lesson: &Lesson, margin: f64) -> Self {
+        let agreement = -lesson.sign() * margin as f32;
         Self {
             gradient: lesson.sign() * complement_sigmoid(agreement),
             importance: lesson.importance,

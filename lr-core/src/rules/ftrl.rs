@@ -37,7 +37,8 @@ impl From<&FtrlConfig> for Ftrl {
             inverse_alpha: (1.0 / c.alpha) as f32,
             beta: c.beta as f32,
             l1: c.l1 as f32,
-            l2: c.l2 as f32,
+            // Without β and λ₂ an untouched coordinate has no curvature: 0 / 0.
+            l2: (c.l2 as f32).max(f32::MIN_POSITIVE),
         }
     }
 }
@@ -58,6 +59,7 @@ impl Rule for Ftrl {
             evidence,
             scale: evidence.sqrt(),
             gain: 1.0 / evidence,
+            plain: evidence.to_bits() == 1.0_f32.to_bits() && self.l1 <= 0.0,
         }
     }
 
@@ -96,35 +98,54 @@ pub(crate) struct FtrlStep {
     /// `z e`, `n e` and `√n √e`.
     scale: f32,
     gain: f32,
+    /// Whether nothing is aged and λ₁ is 0.
+    plain: bool,
+}
+
+impl FtrlStep {
+    /// Returns z and √n in units in which this event counts 1, after it has been taken in.
+    #[inline(always)]
+    fn take_in<const PLAIN: bool, F: Number>(&self, slot: &mut Numbers<F>, g: F) -> [F; 2] {
+        // A factor of 1 changes no bit, but everything waits for the product.
+        let times = |number: F, factor: f32| {
+            if PLAIN {
+                number
+            } else {
+                number * F::of(factor)
+            }
+        };
+        let [weight, n, z, root] = *slot;
+        let new_n = n + times(g * g, self.gain);
+        let new_root = new_n.root();
+        let sigma = times(new_root - root, self.scale) * F::of(self.rule.inverse_alpha);
+        let new_z = z + times(g - sigma * weight, self.gain);
+        *slot = [weight, new_n, new_z, new_root];
+        [times(new_z, self.evidence), times(new_root, self.scale)]
+    }
 }
 
 impl Step for FtrlStep {
     #[inline(always)]
     fn prepare<F: Number>(&self, _: &mut Numbers<F>, _: F) -> F {
-        F::of(self.evidence)
+        // The weight follows from z and n, and not from a rate.
+        F::of(0.0)
     }
 
     #[inline(always)]
-    fn step<F: Number>(&self, slot: &mut Numbers<F>, x: F, evidence: F, push: F) {
-        let (scale, gain) = (F::of(self.scale), F::of(self.gain));
-        let inverse_alpha = F::of(self.rule.inverse_alpha);
-        let [weight, n, z, root] = *slot;
+    fn step<F: Number>(&self, slot: &mut Numbers<F>, x: F, _: F, push: F) {
         let g = push * x;
-        let new_n = n + gain * (g * g);
-        let new_root = new_n.root();
-        let sigma = ((new_root - root) * scale) * inverse_alpha;
-        let new_z = z + gain * (g - sigma * weight);
-        // The weight that belongs to z and √n.
-        let (aged_z, aged_root) = (new_z * evidence, new_root * scale);
-        let (l1, zero) = (F::of(self.rule.l1), F::of(0.0));
-        let above = aged_z.above(l1, l1 - aged_z, zero);
-        let minus_l1 = F::of(-self.rule.l1);
-        let shrunk = minus_l1.above(aged_z, minus_l1 - aged_z, above);
+        let zero = F::of(0.0);
+        let (shrunk, root) = if self.plain {
+            let [z, root] = self.take_in::<true, F>(slot, g);
+            (zero - z, root)
+        } else {
+            let [z, root] = self.take_in::<false, F>(slot, g);
+            let (l1, minus_l1) = (F::of(self.rule.l1), F::of(-self.rule.l1));
+            let above = z.above(l1, l1 - z, zero);
+            (minus_l1.above(z, minus_l1 - z, above), root)
+        };
         let beta = F::of(self.rule.beta);
-        let curvature = (beta + aged_root) * inverse_alpha + F::of(self.rule.l2);
-        // Without β and λ₂ an untouched coordinate has no curvature: 0 / 0.
-        let least = F::of(f32::MIN_POSITIVE);
-        let curvature = curvature.above(least, curvature, least);
-        *slot = [shrunk / curvature, new_n, new_z, new_root];
+        let curvature = (beta + root) * F::of(self.rule.inverse_alpha) + F::of(self.rule.l2);
+        slot[0] = shrunk / curvature;
     }
 }
