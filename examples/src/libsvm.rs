@@ -211,10 +211,9 @@ impl Fold<'_> {
         for (row, &label) in labels.iter().enumerate() {
             let Some(current) = next else { break };
             next = (row + 1 < count).then(|| checked(row + 1)).transpose()?;
-            if let Some(next) = &next {
-                self.learner.prefetch_row(next);
-            }
-            let prediction = (self.learner.learn_row(&current, label, 1.0))
+            let prediction = self
+                .learner
+                .learn_row_ahead(&current, label, 1.0, next.as_ref())
                 .map_err(|source| Failure::at(place(row), source))?;
             probabilities.push(prediction.probability);
         }

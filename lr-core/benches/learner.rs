@@ -118,10 +118,9 @@ const OPTIMIZERS: [&str; 5] = ["sgd", "adagrad", "normalized", "ftrl", "bank"];
 
 fn learn(learner: &mut Learner, rows: &[(CheckedRow<'_>, bool)], prefetch: bool) {
     for (i, (row, label)) in rows.iter().enumerate() {
-        if let (true, Some((next, _))) = (prefetch, rows.get(i + 1)) {
-            learner.prefetch_row(next);
-        }
-        black_box(learner.learn_row(row, *label, 1.0).unwrap());
+        let next = rows.get(i + 1).filter(|_| prefetch).map(|(next, _)| next);
+        let prediction = learner.learn_row_ahead(row, *label, 1.0, next);
+        black_box(prediction.unwrap());
     }
 }
 

@@ -6,7 +6,7 @@ use self::joint::Joint;
 use crate::{
     config::{BankConfig, RateDecay},
     kernel::{
-        Checked, Stack, TERMS,
+        Checked, Soon, Stack, TERMS,
         bank::{
             self, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, SHRINK,
             SQUARES, Sources,
@@ -29,7 +29,6 @@ const CONSTANT: usize = TERMS - 1;
 pub(crate) struct Bank {
     lines: Vec<Line>,
     stack: Stack,
-    kernel: Checked,
     plan: Plan,
     /// Members whose newcomers are terms `MEMBERS`, `MEMBERS + 1`, ….
     newcomers: Vec<u32>,
@@ -59,6 +58,7 @@ fn plan(config: &BankConfig, newcomers: &[u32]) -> Plan {
         }
     }
     Plan {
+        kernel: Checked::best(),
         rates,
         kinds,
         sources: Sources::new(config.members.len(), newcomers),
@@ -89,7 +89,6 @@ impl Bank {
         Self {
             lines: vec![Line::default(); dimension],
             stack: Stack::new(mean, variances, config.forgetting),
-            kernel: Checked::best(),
             plan: plan(config, &newcomers),
             newcomers,
             look: Look::default(),
@@ -98,7 +97,7 @@ impl Bank {
     }
 
     pub(crate) fn set_kernel(&mut self, kernel: Checked) {
-        self.kernel = kernel;
+        self.plan.kernel = kernel;
     }
 
     pub(crate) fn grow(&mut self, dimension: usize) {
@@ -108,8 +107,9 @@ impl Bank {
         }
     }
 
-    pub(crate) fn prefetch(&self, positions: &[u32]) {
-        bank::prefetch_row(&self.lines, positions);
+    /// The lines of a row that comes soon.
+    pub(crate) fn soon<'a>(&self, positions: &'a [u32]) -> Soon<'a, Line> {
+        Soon::new(&self.lines, positions)
     }
 
     /// Returns the margin of a row.
@@ -122,18 +122,17 @@ impl Bank {
         let Self {
             lines, plan, stack, ..
         } = self;
-        bank::look(self.kernel, lines, row.ordered(), plan, stack, look)
+        bank::look(lines, row.ordered(), plan, stack, look)
     }
 
-    /// Predicts a row, asks what there is to learn from it, learns, and returns the margin.
-    /// `evidence` is that of the lesson.
+    /// Predicts a row, checks the margin, learns, and returns what the check said.
     #[inline(always)]
-    pub(crate) fn learn<E>(
+    pub(crate) fn learn<T, E>(
         &mut self,
         row: &CheckedRow<'_>,
-        evidence: f32,
-        lesson: impl FnOnce(f64) -> Result<Lesson, E>,
-    ) -> Result<f64, E> {
+        lesson: &Lesson,
+        check: impl FnOnce(f64) -> Result<T, E>,
+    ) -> Result<T, E> {
         let Self {
             lines,
             plan,
@@ -142,13 +141,12 @@ impl Bank {
             joint,
             ..
         } = self;
-        look.evidence = evidence;
-        let lesson = bank::learn(self.kernel, lines, row.ordered(), plan, stack, look, lesson)?;
+        let said = bank::learn(lines, row.ordered(), plan, stack, look, lesson, check)?;
         if let Some(joint) = joint {
             let margin = look.terms[joint.member()];
-            joint.learn(self.kernel, lines, row, margin, &lesson);
+            joint.learn(plan.kernel, lines, row, margin, lesson);
         }
-        Ok(lesson.margin)
+        Ok(said)
     }
 
     /// Returns the variance of the margin: that of the mixing coefficients, plus that of the

@@ -153,13 +153,42 @@ pub(crate) fn first(count: usize) -> u16 {
 /// Asks for the cache line that holds `item`, without waiting for it.
 #[inline(always)]
 pub(crate) fn prefetch<T>(item: &T) {
+    prefetch_at(item);
+}
+
+/// Items that will be needed soon.
+#[derive(Debug)]
+pub(crate) struct Soon<'a, T> {
+    items: *const T,
+    positions: &'a [u32],
+}
+
+impl<'a, T> Soon<'a, T> {
+    pub(crate) fn new(items: &[T], positions: &'a [u32]) -> Self {
+        Self {
+            items: items.as_ptr(),
+            positions,
+        }
+    }
+
+    /// Asks for their cache lines. Positions beyond the end cost time and nothing else.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        for &position in self.positions {
+            prefetch_at(self.items.wrapping_add(position as usize));
+        }
+    }
+}
+
+#[inline(always)]
+fn prefetch_at<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code)]
-    // SAFETY: the address of a live reference; a prefetch reads nothing that can be observed.
+    // SAFETY: a prefetch may be of any address: it neither faults nor shows what it read.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast());
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = item;
+    let _ = place;
 }

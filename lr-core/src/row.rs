@@ -254,7 +254,7 @@ fn length_mismatch(positions: &[u32], values: &[f32]) -> RowError {
 
 /// Checks an importance.
 pub(crate) fn check_importance(importance: f32) -> Result<(), RowError> {
-    if importance >= 0.0 && importance.is_finite() {
+    if (0.0..=f32::MAX).contains(&importance) {
         Ok(())
     } else {
         Err(RowError::ImportanceOutOfRange { importance })

@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::{
-        self, Checked,
+        self, Checked, Soon,
         single::{Seen, Stored},
     },
     row::CheckedRow,
@@ -64,37 +64,34 @@ impl<R: Rule> Single<R> {
         sum + f64::from(self.bias[0])
     }
 
-    /// Does nothing where all slots fit in a second-level cache: asking costs a tenth of learning.
-    pub(crate) fn prefetch(&self, positions: &[u32]) {
-        if size_of_val(&*self.slots) <= SMALL {
-            return;
-        }
-        for &position in positions {
-            if let Some(slot) = self.slots.get(position as usize) {
-                kernel::prefetch(slot);
-            }
-        }
+    /// The slots of a row that comes soon: none where all slots fit in a second-level cache, because
+    /// asking costs a tenth of learning.
+    pub(crate) fn soon<'a>(&self, positions: &'a [u32]) -> Soon<'a, R::Slot> {
+        let small = size_of_val(&*self.slots) <= SMALL;
+        Soon::new(&self.slots, if small { &[] } else { positions })
     }
 
-    /// Predicts a row, asks what there is to learn from it, learns, and returns the margin.
+    /// Predicts a row, checks the margin, learns, and returns what the check said.
     #[inline(always)]
-    pub(crate) fn learn<E>(
+    pub(crate) fn learn<T, E>(
         &mut self,
         row: &CheckedRow<'_>,
-        lesson: impl FnOnce(f64) -> Result<Lesson, E>,
-    ) -> Result<f64, E> {
+        lesson: &Lesson,
+        check: impl FnOnce(f64) -> Result<T, E>,
+    ) -> Result<T, E> {
         let margin = self.observe(row);
-        self.take(row, &lesson(margin)?);
-        Ok(margin)
+        let event = Event::new(lesson, margin);
+        let said = check(margin)?;
+        self.take(row, lesson, margin, event);
+        Ok(said)
     }
 
     /// Learns a row that has just been observed.
     #[inline(always)]
-    fn take(&mut self, row: &CheckedRow<'_>, lesson: &Lesson) {
-        let event = Event::new(lesson);
+    fn take(&mut self, row: &CheckedRow<'_>, lesson: &Lesson, margin: f64, event: Event) {
         let step = self.rule.step_of(event);
         if R::INVARIANT && event.importance > 1.0 {
-            self.learn_important(row, lesson, &step);
+            self.learn_important(row, lesson, margin, &step);
             return;
         }
         let push = event.importance * event.gradient;
@@ -107,7 +104,13 @@ impl<R: Rule> Single<R> {
     /// Learns with steps that follow the gradient flow, so that they do not overshoot: their common
     /// factor needs all rates first.
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
-    fn learn_important(&mut self, row: &CheckedRow<'_>, lesson: &Lesson, step: &R::Step) {
+    fn learn_important(
+        &mut self,
+        row: &CheckedRow<'_>,
+        lesson: &Lesson,
+        margin: f64,
+        step: &R::Step,
+    ) {
         let Self {
             slots, bias, rates, ..
         } = self;
@@ -124,7 +127,7 @@ impl<R: Rule> Single<R> {
             rates.push(rate);
         }
         let importance = f64::from(lesson.importance);
-        let push = invariant_push(lesson.margin, lesson.label, importance, reach) as f32;
+        let push = invariant_push(margin, lesson.label, importance, reach) as f32;
         step.step(bias, 1.0, bias_rate, push);
         for ((&position, &x), &rate) in entries.zip(&*rates) {
             let slot = &mut slots[position as usize];

@@ -1,9 +1,10 @@
 //! Moving small groups of numbers between scattered places in memory and AVX-512 registers.
 
 use std::arch::x86_64::{
-    __m128, __m512, _mm_load_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps128_ps512,
-    _mm512_insertf32x4, _mm512_mask_loadu_epi32, _mm512_set1_epi32, _mm512_store_epi32,
-    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m128, __m512, __m512i, _mm_load_ps, _mm512_castpd_ps, _mm512_castps_pd,
+    _mm512_castps128_ps512, _mm512_insertf32x4, _mm512_mask_loadu_epi32, _mm512_set1_epi32,
+    _mm512_store_epi32, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
+    _mm512_unpacklo_ps,
 };
 
 use super::first;
@@ -11,13 +12,13 @@ use super::first;
 /// Numbers of a register.
 pub(super) const BLOCK: usize = 16;
 
-/// Up to sixteen positions.
-pub(crate) trait Positions: Copy {
-    /// Position `j`, or another one of the block where there is none.
+/// Sixteen places of items, as positions or in bytes.
+pub(crate) trait Places: Copy {
+    /// Place `j`, or another one of the block where there is none.
     fn at(self, j: usize) -> usize;
 }
 
-impl Positions for &[u32; BLOCK] {
+impl Places for &[u32; BLOCK] {
     #[inline(always)]
     fn at(self, j: usize) -> usize {
         self[j] as usize
@@ -33,20 +34,29 @@ impl Padded {
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
     pub(super) fn new(positions: &[u32]) -> Self {
         let mut padded = Self([0; BLOCK]);
-        let first_position = positions.first().copied().unwrap_or_default();
-        let rest = _mm512_set1_epi32(first_position.cast_signed());
         #[allow(unsafe_code)]
-        // SAFETY: the mask has as many bits as there are positions, up to sixteen.
+        // SAFETY: sixteen numbers, aligned.
         unsafe {
-            let start = positions.as_ptr().cast();
-            let all = _mm512_mask_loadu_epi32(rest, first(positions.len()), start);
-            _mm512_store_epi32(padded.0.as_mut_ptr().cast(), all);
+            _mm512_store_epi32(padded.0.as_mut_ptr().cast(), load_padded(positions));
         }
         padded
     }
 }
 
-impl Positions for &Padded {
+/// Loads up to sixteen positions; the first one in the place of those that are missing.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+pub(super) fn load_padded(positions: &[u32]) -> __m512i {
+    let first_position = positions.first().copied().unwrap_or_default();
+    let rest = _mm512_set1_epi32(first_position.cast_signed());
+    #[allow(unsafe_code)]
+    // SAFETY: the mask has as many bits as there are positions, up to sixteen.
+    unsafe {
+        _mm512_mask_loadu_epi32(rest, first(positions.len()), positions.as_ptr().cast())
+    }
+}
+
+impl Places for &Padded {
     #[inline(always)]
     fn at(self, j: usize) -> usize {
         let position: &u32 = &self.0[j];
@@ -81,16 +91,16 @@ pub(super) fn turn([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
 ///
 /// # Safety
 ///
-/// `place` gives, for every position of the block, the address of four numbers, aligned to 16.
+/// `place` gives, for every place of the block, the address of four numbers, aligned to 16.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
 pub(super) unsafe fn fours(
-    positions: impl Positions,
+    places: impl Places,
     place: impl Fn(usize) -> *const __m128,
 ) -> [__m512; 4] {
     // SAFETY: as required of the caller.
-    let four = |j: usize| unsafe { _mm_load_ps(place(positions.at(j)).cast()) };
+    let four = |j: usize| unsafe { _mm_load_ps(place(places.at(j)).cast()) };
     let line = |first: usize| -> __m512 {
         let quads = _mm512_castps128_ps512(four(first));
         let quads = _mm512_insertf32x4::<1>(quads, four(first + 4));

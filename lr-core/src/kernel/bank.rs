@@ -25,7 +25,7 @@ mod plain;
 
 #[cfg(target_arch = "x86_64")]
 use super::Kernel;
-use super::{Checked, Stack, TERMS, dispatch, prefetch};
+use super::{Checked, Stack, TERMS, dispatch};
 use crate::{row::Ordered, rules::Lesson};
 
 /// Numbers kept a position.
@@ -138,6 +138,7 @@ impl Sources {
 /// The settings in the form that the kernels take.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    pub(crate) kernel: Checked,
     /// Learning rates of the members; 0 in other lanes.
     pub(crate) rates: Lanes,
     pub(crate) kinds: Kinds,
@@ -155,33 +156,17 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Look {
-    /// What a unit of the decayed sums counts at the event.
-    pub(crate) evidence: f32,
     /// Terms of the stacker.
     pub(crate) terms: [f64; TERMS],
     /// Margins by member, in the first lanes; the others mean nothing.
     whole: Lanes,
-    /// The steps of the positions, in blocks of sixteen, as far as the kernel prepares them.
-    ahead: Vec<Ahead>,
-}
-
-/// What the steps of sixteen features need, as far as it does not hang on the margin.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C, align(64))]
-struct Ahead {
-    /// Rates that fall, times the scaled value, in the order of `avx512::turn`.
-    rates: [Lanes; 1 + CURVATURES],
-    /// n and h before the event, Σ v² and count after it.
-    sums: [Lanes; 4],
-    scaled: Lanes,
-    shrink: Lanes,
-    /// Whether a value was or is shrunk; `shrink` means nothing otherwise.
-    shrunk: bool,
+    /// What the steps need, in blocks of sixteen features, where the kernel keeps it.
+    #[cfg(target_arch = "x86_64")]
+    ahead: Vec<avx512::Ahead>,
 }
 
 /// Returns the margin of a row, and computes its terms. A row that does not fit counts as empty.
 pub(crate) fn look(
-    kernel: Checked,
     lines: &[Line],
     row: &Ordered<'_>,
     plan: &Plan,
@@ -189,54 +174,54 @@ pub(crate) fn look(
     look: &mut Look,
 ) -> f64 {
     #[cfg(target_arch = "x86_64")]
-    if kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
+    if plan.kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
         #[allow(unsafe_code)]
         // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
         return unsafe { avx512::look(lines, row, plan, stack, look) };
     }
     dispatch!(
-        kernel,
+        plan.kernel,
         plain::look,
         (lines: &[Line], row: &Ordered<'_>, plan: &Plan, stack: &Stack, look: &mut Look) -> f64
     )
 }
 
-/// Looks at a row, asks what there is to learn from its margin, and learns it: the members and the
-/// stacker. `look.evidence` is that of the lesson. A row that does not fit counts as empty.
+/// Looks at a row, checks its margin, learns it (the members and the stacker), and returns what the
+/// check said. A row that does not fit counts as empty.
 #[inline(always)]
-pub(crate) fn learn<E>(
-    kernel: Checked,
+pub(crate) fn learn<T, E>(
     lines: &mut [Line],
     row: &Ordered<'_>,
     plan: &Plan,
     stack: &mut Stack,
     look: &mut Look,
-    lesson: impl FnOnce(f64) -> Result<Lesson, E>,
-) -> Result<Lesson, E> {
+    lesson: &Lesson,
+    check: impl FnOnce(f64) -> Result<T, E>,
+) -> Result<T, E> {
     #[cfg(target_arch = "x86_64")]
-    if kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
+    if plan.kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
         #[allow(unsafe_code)]
         // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
-        return unsafe { avx512::learn(lines, row, plan, stack, look, lesson) };
+        return unsafe { avx512::learn(lines, row, plan, stack, look, lesson, check) };
     }
-    let margin = self::look(kernel, lines, row, plan, stack, look);
-    let lesson = lesson(margin)?;
-    learn_seen(kernel, lines, row, plan, stack, look, &lesson);
-    Ok(lesson)
+    let margin = self::look(lines, row, plan, stack, look);
+    let said = check(margin)?;
+    learn_seen(lines, row, plan, stack, look, lesson, margin);
+    Ok(said)
 }
 
 /// Learns a row that has just been looked at: the members, then the stacker.
 fn learn_seen(
-    kernel: Checked,
     lines: &mut [Line],
     row: &Ordered<'_>,
     plan: &Plan,
     stack: &mut Stack,
     look: &Look,
     lesson: &Lesson,
+    margin: f64,
 ) {
     dispatch!(
-        kernel,
+        plan.kernel,
         plain::learn,
         (
             lines: &mut [Line],
@@ -245,16 +230,7 @@ fn learn_seen(
             stack: &mut Stack,
             look: &Look,
             lesson: &Lesson,
+            margin: f64,
         )
     );
-}
-
-/// Asks for the lines of a row that comes soon.
-#[inline(always)]
-pub(crate) fn prefetch_row(lines: &[Line], positions: &[u32]) {
-    for &position in positions {
-        if let Some(line) = lines.get(position as usize) {
-            prefetch(line);
-        }
-    }
 }

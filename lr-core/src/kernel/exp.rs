@@ -21,6 +21,12 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// `libm`.
 #[inline(always)]
 pub(crate) fn complement_sigmoid<F: Number>(margin: F) -> F {
+    F::of(1.0) / one_plus_exp(margin)
+}
+
+/// Returns `1 + e^margin`, of a margin that is clamped to ±80.
+#[inline(always)]
+pub(crate) fn one_plus_exp<F: Number>(margin: F) -> F {
     let c = F::of;
     let x = margin.within(-80.0, 80.0);
     let shifted = x * c(LOG2_E) + c(ROUND);
@@ -34,7 +40,7 @@ pub(crate) fn complement_sigmoid<F: Number>(margin: F) -> F {
     let p = (high * rr + middle) * rr + low;
     let e = p * rr + (r + c(1.0));
     // 2ⁿ by its bits: −116 ≤ n ≤ 116 is far from the ends of the exponent.
-    c(1.0) / (c(1.0) + e * shifted.power_of_two())
+    c(1.0) + e * shifted.power_of_two()
 }
 
 /// Returns `e^x` for `x ≤ 0`.

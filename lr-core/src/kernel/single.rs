@@ -32,10 +32,7 @@ pub(crate) trait Stored: Copy + Default {
     /// The CPU has AVX-512, and every position is that of a slot.
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code)]
-    unsafe fn fetch(
-        slots: *const Self,
-        positions: impl super::avx512::Positions,
-    ) -> avx512::Columns;
+    unsafe fn fetch(slots: *const Self, places: impl super::avx512::Places) -> avx512::Columns;
 
     /// Stores the first slots of sixteen, one at each position.
     ///
@@ -68,12 +65,9 @@ macro_rules! by_registers {
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         #[inline(always)]
-        unsafe fn fetch(
-            slots: *const Self,
-            positions: impl super::avx512::Positions,
-        ) -> avx512::Columns {
+        unsafe fn fetch(slots: *const Self, places: impl super::avx512::Places) -> avx512::Columns {
             // SAFETY: as required of the caller.
-            unsafe { avx512::$fetch(slots, positions) }
+            unsafe { avx512::$fetch(slots, places) }
         }
 
         #[cfg(target_arch = "x86_64")]

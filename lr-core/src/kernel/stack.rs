@@ -219,7 +219,6 @@ mod tests {
 
     fn weight_of(before: u64, gradient: f64, importance: f32) -> f64 {
         let lesson = Lesson {
-            margin: 0.0,
             label: true,
             importance,
             before,

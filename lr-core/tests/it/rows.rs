@@ -2,7 +2,7 @@
 
 use lr_core::{
     CheckedRow, Example, Kernel, Learner, LearnerConfig, LinearModel, OptimizerConfig, RowError,
-    sprs::CsVecViewI,
+    TensorData, sprs::CsVecViewI,
 };
 use proptest::prelude::*;
 
@@ -95,22 +95,24 @@ proptest! {
         prop_assert_eq!(model.margin(&view).unwrap().to_bits(), margin.to_bits());
     }
 
-    /// Rows of no entry to four blocks, values large enough to be shrunk, importances on both sides
-    /// of what the fast paths take, and sums that age.
+    /// Rows of no entry to four blocks, of ones and of values large enough to be shrunk, importances
+    /// on both sides of what the fast paths take, and sums that age and that do not.
     #[test]
     fn every_kernel_learns_the_same_bits_from_checked_and_unchecked_rows(
         rows in proptest::collection::vec(
             (
                 proptest::collection::btree_map(0_u32..150, -4.0_f32..4.0, 0..65),
                 any::<bool>(),
+                any::<bool>(),
                 proptest::sample::select(vec![0.0_f32, 0.25, 1.0, 3.5]),
             ),
             1..40,
         ),
+        half_life in proptest::sample::select(vec![100.0, f64::INFINITY]),
     ) {
         for name in ["sgd", "adagrad", "normalized", "ftrl", "bank"] {
             let config = LearnerConfig::from(name.parse::<OptimizerConfig>().unwrap())
-                .half_life(100.0);
+                .half_life(half_life);
             let mut plain = Learner::new(150, config.clone()).unwrap();
             plain.set_kernel(Kernel::Plain);
             let mut others: Vec<Learner> = Kernel::available()
@@ -121,14 +123,19 @@ proptest! {
                     learner
                 })
                 .collect();
-            for (entries, label, importance) in &rows {
-                let (positions, values): (Vec<u32>, Vec<f32>) = entries.clone().into_iter().unzip();
+            for (entries, ones, label, importance) in &rows {
+                let (positions, mut values): (Vec<u32>, Vec<f32>) =
+                    entries.clone().into_iter().unzip();
+                if *ones {
+                    values.fill(1.0);
+                }
                 let view = CsVecViewI::new(150, &positions[..], &values[..]);
                 let row = CheckedRow::new(&positions, &values).unwrap();
                 let example = Example::new(view, *label).importance(*importance);
                 let expected = plain.learn(&example);
                 for other in &mut others {
-                    prop_assert_eq!(&other.learn_row(&row, *label, *importance), &expected);
+                    let learned = other.learn_row_ahead(&row, *label, *importance, Some(&row));
+                    prop_assert_eq!(&learned, &expected);
                     prop_assert_eq!(other.predict_row(&row), plain.predict(&view));
                 }
             }
@@ -136,5 +143,65 @@ proptest! {
                 prop_assert_eq!(other.state(), plain.state(), "{}", name);
             }
         }
+    }
+}
+
+/// Sums are clamped, and counts halved, at the same event by every kernel, in rows of ones as well.
+#[test]
+fn every_kernel_keeps_sums_within_their_limits() {
+    const LIMIT: f32 = 1e9;
+    const MOST_COUNT: f32 = 8_388_608.0;
+    // Of one position in four: n, h, and both count and squares, just below a limit and at it.
+    let near = [
+        (12, LIMIT / 2.0 - 32.0),
+        (12, LIMIT),
+        (13, LIMIT / 2.0 - 32.0),
+        (13, LIMIT),
+        (15, MOST_COUNT - 1.0),
+        (15, MOST_COUNT),
+    ];
+    let positions: Vec<u32> = (0..40).collect();
+    // What an event adds doubles in a hundred, so that it soon counts beside so large a sum.
+    let config = LearnerConfig::default().half_life(100.0);
+    for (number, value) in near {
+        let mut state = Learner::new(40, config.clone()).unwrap().state();
+        let lines = state.tensors.iter_mut().find(|t| t.name == "lines");
+        let TensorData::F32(lines) = &mut lines.unwrap().data else {
+            unreachable!("lines are f32")
+        };
+        for line in lines.chunks_mut(16).step_by(4) {
+            line[number] = value;
+            line[14] = line[15];
+        }
+        let learned = Kernel::available().into_iter().map(|kernel| {
+            let mut learner = Learner::from_state(config.clone(), &state).unwrap();
+            learner.set_kernel(kernel);
+            let starts = [0, 7, 24, 30].into_iter().cycle();
+            for (event, from) in starts.take(1_200).enumerate() {
+                let row = &positions[from..];
+                let values = vec![1.0; row.len()];
+                let row = CheckedRow::new(row, &values).unwrap();
+                learner.learn_row(&row, event % 3 == 0, 1.0).unwrap();
+            }
+            learner.state()
+        });
+        let states: Vec<_> = learned.collect();
+        assert!(
+            states.windows(2).all(|pair| pair[0] == pair[1]),
+            "{number} {value}"
+        );
+        let TensorData::F32(lines) = &states[0]
+            .tensors
+            .iter()
+            .find(|t| t.name == "lines")
+            .unwrap()
+            .data
+        else {
+            unreachable!("lines are f32")
+        };
+        // The last position of the four: in every row.
+        let line = &lines[36 * 16..37 * 16];
+        assert!(line[12] <= LIMIT && line[13] <= LIMIT, "{line:?}");
+        assert!(line[15] <= MOST_COUNT && line[15] >= 4.0, "{line:?}");
     }
 }

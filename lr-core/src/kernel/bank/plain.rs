@@ -1,7 +1,7 @@
 //! The bank's step in plain Rust, over fixed arrays that a compiler can turn into any vectors.
 
 use super::{
-    super::{Stack, exp::complement_sigmoid, stack},
+    super::{Stack, exp::one_plus_exp, stack},
     BLOCK, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, SHRINK, SQUARES,
     TERMS, ZERO,
 };
@@ -99,41 +99,42 @@ pub(super) struct Update {
 /// margin. The first of the two is by how much each member is pushed, its learning rate included; 0
 /// in other lanes.
 #[inline(always)]
-fn update_of(plan: &Plan, look: &Look, lesson: &Lesson) -> (Lanes, Update) {
+fn update_of(plan: &Plan, look: &Look, lesson: &Lesson, margin: f64) -> (Lanes, Update) {
     let mut margins = look.whole;
     // In the last lane, which is no member's, the stack; so one exponential serves all.
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
-    let stacked = lesson.margin as f32;
+    let stacked = margin as f32;
     margins.0[LINE - 1] = stacked;
-    let sizes = sizes(&margins, lesson);
+    let mut inverse_sizes = ZERO;
+    for lane in 0..LINE {
+        inverse_sizes.0[lane] = one_plus_exp(-lesson.sign() * margins.0[lane]);
+    }
+    let signed = lesson.importance * lesson.sign();
     let mut pushes = ZERO;
     for lane in 0..LINE {
-        let push = plan.rates.0[lane] * (lesson.importance * (lesson.sign() * sizes.0[lane]));
+        let push = (plan.rates.0[lane] * signed) / inverse_sizes.0[lane];
         // A lane without a rate is no member: its margin may be anything.
         pushes.0[lane] = if plan.rates.0[lane] > 0.0 { push } else { 0.0 };
     }
-    (pushes, Update::new(sizes.0[LINE - 1], lesson))
-}
-
-/// Sizes of the gradients at margins: 1 − p where the label is true, p where it is not.
-#[inline(always)]
-fn sizes(margins: &Lanes, lesson: &Lesson) -> Lanes {
-    let mut sizes = ZERO;
-    for lane in 0..LINE {
-        sizes.0[lane] = complement_sigmoid(-lesson.sign() * margins.0[lane]);
-    }
-    sizes
+    (pushes, Update::new(1.0 / inverse_sizes.0[LINE - 1], lesson))
 }
 
 impl Update {
+    /// What an event of the lesson adds to the decayed sums for a square of 1.
+    #[inline(always)]
+    pub(super) fn units(lesson: &Lesson) -> f32 {
+        lesson.importance * lesson.decay.gain
+    }
+
     /// `size`: that of the gradient of the stack.
     #[inline(always)]
     pub(super) fn new(size: f32, lesson: &Lesson) -> Self {
         let importance = lesson.importance;
         let curvature = size * (1.0 - size);
+        let units = Self::units(lesson);
         Self {
-            square: importance * (size * size) * lesson.decay.gain,
-            curvature: importance * curvature * lesson.decay.gain,
+            square: units * (size * size),
+            curvature: units * curvature,
             evidence: lesson.decay.evidence,
             slope: f64::from(importance) * f64::from(lesson.sign() * size),
             bend: f64::from(importance) * f64::from(curvature),
@@ -149,8 +150,9 @@ pub(super) fn learn(
     stack: &mut Stack,
     look: &Look,
     lesson: &Lesson,
+    margin: f64,
 ) {
-    let (mut pushes, update) = update_of(plan, look, lesson);
+    let (mut pushes, update) = update_of(plan, look, lesson, margin);
     if lesson.importance > 1.0 {
         pushes = shorten(lines, row, plan, look, lesson, &update);
     }

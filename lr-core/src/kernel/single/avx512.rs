@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 
 use super::{
     super::{
-        avx512::{Padded, Positions, fours, turn},
+        avx512::{Padded, Places, fours, turn},
         bank::Lanes,
         first,
         number::Wide,
@@ -162,9 +162,9 @@ macro_rules! for_groups {
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
-pub(super) unsafe fn fetch_four(slots: *const Four, positions: impl Positions) -> Columns {
+pub(super) unsafe fn fetch_four(slots: *const Four, places: impl Places) -> Columns {
     // SAFETY: as required of the caller; a slot is four numbers, aligned to 16.
-    unsafe { fours(positions, |position| slots.add(position).cast()) }
+    unsafe { fours(places, |position| slots.add(position).cast()) }
 }
 
 /// Stores slots of four numbers.
@@ -198,10 +198,10 @@ pub(super) unsafe fn store_four(slots: *mut Four, positions: &[u32], columns: Co
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
-pub(super) unsafe fn fetch_two(slots: *const Two, positions: impl Positions) -> Columns {
+pub(super) unsafe fn fetch_two(slots: *const Two, places: impl Places) -> Columns {
     // SAFETY: as required of the caller.
     let two = |j: usize| unsafe {
-        let place = |j: usize| slots.add(positions.at(j)).cast::<f64>();
+        let place = |j: usize| slots.add(places.at(j)).cast::<f64>();
         _mm_castpd_ps(_mm_loadh_pd(_mm_load_sd(place(j)), place(j + 1)))
     };
     let line = |first: usize| -> __m512 {
@@ -258,9 +258,9 @@ pub(super) unsafe fn store_two(slots: *mut Two, positions: &[u32], columns: Colu
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
-pub(super) unsafe fn fetch_one(slots: *const One, positions: impl Positions) -> Columns {
+pub(super) unsafe fn fetch_one(slots: *const One, places: impl Places) -> Columns {
     // SAFETY: as required of the caller.
-    let one = |j: usize| unsafe { _mm_load_ss(slots.add(positions.at(j)).cast()) };
+    let one = |j: usize| unsafe { _mm_load_ss(slots.add(places.at(j)).cast()) };
     let four = |j: usize| -> __m128 {
         let (low, high) = (
             _mm_unpacklo_ps(one(j), one(j + 1)),
