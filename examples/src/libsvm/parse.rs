@@ -135,7 +135,7 @@ fn parse_line(text: &[u8], end: usize, limit: u32, rows: &mut Rows) -> Result<()
             }
         }
     }
-    if !rows.positions[start..].is_sorted_by(|a, b| a < b) {
+    if !is_increasing(&rows.positions[start..]) {
         sort_row(&mut rows.positions[start..], &mut rows.values[start..])?;
     }
     if let Some(&last) = rows.positions[start..].last() {
@@ -300,6 +300,13 @@ fn short_decimal(cursor: &[u8]) -> Option<(f32, &[u8])> {
     let magnitude = mantissa as f32 / POWERS.get(decimals)?;
     let value = if negative { -magnitude } else { magnitude };
     Some((value, &digits[at..]))
+}
+
+/// Whether positions strictly increase: all compared, several at a time, and not up to the first fault.
+fn is_increasing(positions: &[u32]) -> bool {
+    let next = positions.get(1..).unwrap_or_default();
+    let pairs = positions.iter().zip(next);
+    pairs.fold(true, |so_far, (a, b)| so_far & (a < b))
 }
 
 fn sort_row(positions: &mut [u32], values: &mut [f32]) -> Result<(), LineErrorKind> {
