@@ -17,6 +17,7 @@ mod exp;
 mod number;
 pub(crate) mod single;
 mod stack;
+pub(crate) mod tile;
 
 pub(crate) use check::{is_increasing, summary as row_summary};
 pub(crate) use dot::dot;
@@ -148,6 +149,12 @@ pub(crate) fn first(count: usize) -> u16 {
     } else {
         (1 << count) - 1
     }
+}
+
+/// Adds eight lanes pairwise: the first half to the second, and so on.
+#[inline(always)]
+fn add_eight([a, b, c, d, e, f, g, h]: [f64; 8]) -> f64 {
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 /// Asks for the cache line that holds `item`, without waiting for it.

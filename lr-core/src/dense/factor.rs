@@ -1,20 +1,9 @@
 //! Cholesky factors.
 
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-mod plain;
-
-#[cfg(target_arch = "x86_64")]
-use crate::kernel::Kernel;
-use crate::kernel::{Checked, dispatch};
-
-/// Rows and columns of a tile.
-const SIDE: usize = 8;
-
-/// Eight columns of eight rows.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(C, align(64))]
-struct Tile([[f64; SIDE]; SIDE]);
+use crate::kernel::{
+    Checked,
+    tile::{SIDE, Tile, before, divide, subtract_products, sum_columns, sum_rows},
+};
 
 /// The Cholesky factor of a symmetric matrix, in tiles.
 ///
@@ -30,30 +19,25 @@ pub(crate) struct Factor {
     tiles: Vec<Tile>,
 }
 
-/// Tiles before those of tile row `row`.
-fn before(row: usize) -> usize {
-    row * (row + 1) / 2
-}
-
 impl Factor {
     /// Factors the matrix of a lower triangle, whose row `i` has `i + 1` entries; `None` if it is
     /// not positive definite.
     ///
     /// Products are subtracted in the order of k. O(size³).
     pub(crate) fn new(kernel: Checked, triangle: &[Vec<f64>]) -> Option<Self> {
-        let mut factor = Self::from_rows(triangle.iter().map(Vec::as_slice));
+        let mut factor = Self::from_rows(triangle);
         factor.replace(kernel).then_some(factor)
     }
 
     /// Takes a factor by its rows.
-    pub(crate) fn from_rows<'a>(rows: impl ExactSizeIterator<Item = &'a [f64]>) -> Self {
+    pub(crate) fn from_rows(rows: &[Vec<f64>]) -> Self {
         let size = rows.len();
         let side = size.div_ceil(SIDE);
         let mut tiles = vec![Tile([[0.0; SIDE]; SIDE]); before(side)];
         for i in size..side * SIDE {
             tiles[before(i / SIDE) + i / SIDE].0[i % SIDE][i % SIDE] = 1.0;
         }
-        for (i, row) in rows.enumerate() {
+        for (i, row) in rows.iter().enumerate() {
             let start = before(i / SIDE);
             for (tile, entries) in tiles[start..].iter_mut().zip(row.chunks(SIDE)) {
                 for (column, &entry) in tile.0.iter_mut().zip(entries) {
@@ -133,44 +117,6 @@ impl Factor {
     }
 }
 
-/// Defines loops that `plain` and `avx512` have in common.
-macro_rules! twins {
-    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
-        $(#[$doc])*
-        fn $name(kernel: Checked, $($argument: $type),*) $(-> $result)? {
-            #[cfg(target_arch = "x86_64")]
-            if kernel.get() == Kernel::Avx512 {
-                #[allow(unsafe_code)]
-                // SAFETY: a `Checked` kernel was found to be available on this CPU.
-                return unsafe { avx512::$name($($argument),*) };
-            }
-            dispatch!(kernel, plain::$name, ($($argument: $type),*) $(-> $result)?)
-        }
-    )*};
-}
-
-twins! {
-    /// `target −= Σ leftₖ rightₖᵀ`, in the order of columns.
-    fn subtract_products(target: &mut Tile, left: &[Tile], right: &[Tile]);
-
-    /// `target ← target L⁻ᵀ`, of a lower triangle L.
-    fn divide(target: &mut Tile, pivots: &Tile);
-
-    /// Returns the sum of the columns of a row of tiles, times x. Column c of a tile is added to
-    /// chain c mod 4.
-    fn sum_columns(row: &[Tile], x: &[[f64; SIDE]]) -> [f64; SIDE];
-
-    /// Returns the sums of the rows times x, of the tiles in tile column `j` below the diagonal. Row
-    /// r of a tile is added to lane r, and the lanes are added pairwise.
-    fn sum_rows(tiles: &[Tile], j: usize, x: &[[f64; SIDE]]) -> [f64; SIDE];
-}
-
-/// Adds eight lanes.
-#[inline(always)]
-fn add_pairwise([a, b, c, d, e, f, g, h]: [f64; SIDE]) -> f64 {
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
-}
-
 /// Replaces a lower triangle by its factor; what is above the diagonal becomes anything finite.
 fn factor_tile(tile: &mut Tile) -> bool {
     for column in 0..SIDE {
@@ -241,11 +187,8 @@ mod tests {
             for kernel in Kernel::available() {
                 let factor = Factor::new(Checked::new(kernel), &block).unwrap();
                 assert!(factor.entries().eq(expected.concat()), "{size} {kernel:?}");
-                let rows = expected.iter().map(Vec::as_slice);
-                assert_eq!(
-                    Factor::from_rows(rows).entries().collect::<Vec<_>>(),
-                    expected.concat()
-                );
+                let taken = Factor::from_rows(&expected);
+                assert_eq!(taken.entries().collect::<Vec<_>>(), expected.concat());
             }
             let known: Vec<f64> = (0_u8..).map(f64::from).take(size).collect();
             let at = |i: usize, j: usize| block[i.max(j)][i.min(j)];

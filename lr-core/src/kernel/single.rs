@@ -8,7 +8,7 @@ mod avx512;
 
 #[cfg(target_arch = "x86_64")]
 use super::Kernel;
-use super::{Checked, bank::Lanes};
+use super::{Checked, add_eight, bank::Lanes};
 use crate::{
     row::Ordered,
     rules::{Numbers, Step},
@@ -202,8 +202,7 @@ pub(crate) fn margin<S: Stored>(slots: &[S], row: &Ordered<'_>) -> f64 {
     for (k, lane) in lanes.iter_mut().enumerate() {
         *lane = f64::from(sums[k]) + f64::from(sums[k + BLOCK / 2]);
     }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
+    add_eight(lanes)
 }
 
 /// Positions strictly increase, so the slots of a block are distinct and may be stepped together.

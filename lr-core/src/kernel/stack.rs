@@ -3,6 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 
+use super::add_eight;
 use crate::rules::Lesson;
 
 /// Terms of the stacker: 11 members, 4 newcomer parts and a constant.
@@ -208,8 +209,7 @@ fn dot(left: &[f64; TERMS], right: &[f64; TERMS]) -> f64 {
     for (k, lane) in lanes.iter_mut().enumerate() {
         *lane = left[k] * right[k] + left[k + 8] * right[k + 8];
     }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
+    add_eight(lanes)
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Joint {
                     });
                 }
             }
-            joint.factor = Some(Factor::from_rows(rows.iter().map(Vec::as_slice)));
+            joint.factor = Some(Factor::from_rows(&rows));
         }
         Ok(Some(joint))
     }

@@ -1,6 +1,6 @@
 //! The loops over tiles in plain Rust.
 
-use super::{SIDE, Tile, before};
+use super::{super::add_eight, SIDE, Tile, before};
 
 #[inline(always)]
 pub(super) fn subtract_products(target: &mut Tile, left: &[Tile], right: &[Tile]) {
@@ -55,5 +55,5 @@ pub(super) fn sum_rows(tiles: &[Tile], j: usize, x: &[[f64; SIDE]]) -> [f64; SID
             }
         }
     }
-    sums.map(super::add_pairwise)
+    sums.map(add_eight)
 }

@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{Ordering, compiler_fence},
 };
 
-use super::{SIDE, Tile, before};
+use super::{super::add_eight, SIDE, Tile, before};
 
 /// A tile in registers.
 type Columns = [__m512d; SIDE];
@@ -93,7 +93,7 @@ pub(super) fn sum_rows(tiles: &[Tile], j: usize, x: &[[f64; SIDE]]) -> [f64; SID
             *sum = _mm512_add_pd(*sum, _mm512_mul_pd(column, x));
         }
     }
-    sums.map(|sum| super::add_pairwise(numbers(sum)))
+    sums.map(|sum| add_eight(numbers(sum)))
 }
 
 #[inline]
