@@ -228,10 +228,10 @@ impl Learner {
         let full = self.gain * self.growth >= MOST_GAIN;
         if full || importance <= 0.0 {
             let margin = on_single!(&self.kind, bank => bank.margin(row), s => s.margin(row));
-            bounds.check(margin)?;
+            let mean_loss = bounds.check(margin)?;
             self.age();
             if importance <= 0.0 {
-                return Ok(self.count(margin, bounds.mean_loss(margin)));
+                return Ok(self.count(self.prediction(margin), mean_loss));
             }
         }
         let (gain, decay) = if full {
@@ -251,19 +251,16 @@ impl Learner {
             ($learner:expr) => {{
                 let soon = $learner.soon(next);
                 $learner.learn(row, &lesson, move |margin| {
-                    bounds.check(margin)?;
+                    let mean_loss = bounds.check(margin)?;
                     soon.prefetch();
-                    let prediction = Prediction::new(margin, unsampling);
-                    Ok((prediction, bounds.mean_loss(margin)))
+                    Ok((Prediction::new(margin, unsampling), mean_loss))
                 })?
             }};
         }
         let (prediction, mean_loss) =
             on_single!(&mut self.kind, bank => learn!(bank), s => learn!(s));
         (self.gain, self.decay) = (gain, decay);
-        self.mean_loss = mean_loss;
-        self.events += 1;
-        Ok(prediction)
+        Ok(self.count(prediction, mean_loss))
     }
 
     /// Asks the memory for what a row will need, without waiting: call it for the next row before
@@ -358,12 +355,12 @@ impl Learner {
         }
     }
 
-    /// Counts an event that was predicted at `margin`.
+    /// Counts an event, and returns its prediction.
     #[inline(always)]
-    fn count(&mut self, margin: f64, mean_loss: f64) -> Prediction {
+    fn count(&mut self, prediction: Prediction, mean_loss: f64) -> Prediction {
         self.mean_loss = mean_loss;
         self.events += 1;
-        self.prediction(margin)
+        prediction
     }
 
     fn prediction(&self, margin: f64) -> Prediction {

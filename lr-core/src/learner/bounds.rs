@@ -25,18 +25,18 @@ impl Bounds {
     /// Returns the average loss with the event, without the loss's smooth part, which is at most
     /// ln 2 and costs two logarithms.
     #[inline(always)]
-    pub(super) fn mean_loss(&self, margin: f64) -> f64 {
+    fn mean_loss(&self, margin: f64) -> f64 {
         let miss = (if self.label { -margin } else { margin }).max(0.0);
         self.mean_loss + (miss - self.mean_loss) * (1.0 / LOSS_WINDOW)
     }
 
-    /// Refuses an event that is out of bounds, and every NaN.
+    /// Returns the average loss with the event; refuses one that is out of bounds, and every NaN.
     #[inline(always)]
-    pub(super) fn check(&self, margin: f64) -> Result<(), LearnError> {
+    pub(super) fn check(&self, margin: f64) -> Result<f64, LearnError> {
         let size = margin.abs();
         let mean_loss = self.mean_loss(margin);
         if size <= self.max_margin && mean_loss <= self.max_mean_loss && self.step <= MAX_STEP {
-            return Ok(());
+            return Ok(mean_loss);
         }
         Err(self.refuse(size, mean_loss))
     }
