@@ -2,7 +2,9 @@
 
 mod ahead;
 mod cache;
+mod ones;
 pub mod parse;
+mod rows;
 mod scores;
 
 use std::path::PathBuf;

@@ -2,50 +2,9 @@
 
 use memchr::memchr;
 
-/// Rows of a stretch of text, as a CSR batch in parts.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub struct Rows {
-    /// `rows + 1` offsets into `positions` and `values`.
-    pub indptr: Vec<usize>,
-    /// Positions, strictly increasing within a row.
-    pub positions: Vec<u32>,
-    /// Values, finite.
-    pub values: Vec<f32>,
-    /// One label a row.
-    pub labels: Vec<bool>,
-    /// 1 more than the largest position seen, 0 without any.
-    pub dimension: usize,
-}
-
-impl Rows {
-    /// Number of rows.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there is no row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// Positions and values of one row.
-    #[must_use]
-    pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
-        let span = self.indptr[row]..self.indptr[row + 1];
-        (&self.positions[span.clone()], &self.values[span])
-    }
-
-    fn clear(&mut self) {
-        self.indptr.clear();
-        self.indptr.push(0);
-        self.positions.clear();
-        self.values.clear();
-        self.labels.clear();
-        self.dimension = 0;
-    }
-}
+use super::ones::Ones;
+use super::rows::RowFault;
+pub use super::rows::Rows;
 
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -70,7 +29,7 @@ pub enum LineErrorKind {
     /// A position is too large.
     #[error("position {position} is beyond the limit of {limit} positions")]
     Position {
-        /// The position as written.
+        /// The position, as written where that cannot be a number.
         position: String,
         /// Number of positions allowed.
         limit: u32,
@@ -99,84 +58,119 @@ pub enum LineErrorKind {
 /// [`LineError`] names the first bad line, counted from 1 at the start of `text`.
 pub fn parse(text: &[u8], limit: u32, rows: &mut Rows) -> Result<(), LineError> {
     rows.clear();
-    let mut rest = text;
-    let mut line = 0;
-    while !rest.is_empty() {
-        line += 1;
-        let end = memchr(b'\n', rest).unwrap_or(rest.len());
-        parse_line(rest, end, limit, rows).map_err(|kind| LineError { line, kind })?;
-        rest = rest.get(end + 1..).unwrap_or_default();
-    }
-    Ok(())
+    // With the widest instructions that this machine has.
+    pulp::Arch::new().dispatch(Lines { text, limit, rows })
 }
 
-/// Parses the line that is the first `end` bytes of a text.
-fn parse_line(text: &[u8], end: usize, limit: u32, rows: &mut Rows) -> Result<(), LineErrorKind> {
-    let line = &text[..end];
-    let mut cursor = skip_blanks(line);
-    if cursor.first().is_none_or(|&byte| byte == b'#') {
-        return Ok(());
+/// The lines of a text, to be read into rows.
+struct Lines<'a> {
+    text: &'a [u8],
+    limit: u32,
+    rows: &'a mut Rows,
+}
+
+impl pulp::NullaryFnOnce for Lines<'_> {
+    type Output = Result<(), LineError>;
+
+    #[inline(always)]
+    fn call(mut self) -> Self::Output {
+        let read = self.read();
+        // A row that is wrong as a whole stands before the line that cannot be read.
+        let whole = self.rows.finish(self.limit);
+        whole.map_err(|(row, fault)| LineError {
+            line: line_of(self.text, row),
+            kind: match fault {
+                RowFault::Position(position) => LineErrorKind::Position {
+                    position: position.to_string(),
+                    limit: self.limit,
+                },
+                RowFault::Duplicate(position) => LineErrorKind::Duplicate(position),
+            },
+        })?;
+        read
     }
-    let (token, after) = split_token(cursor);
-    let label = label(token)?;
-    cursor = skip_blanks(after);
-    let start = rows.positions.len();
-    loop {
-        let at = unit_features(text, end - cursor.len(), limit, rows);
-        cursor = skip_blanks(line.get(at..).unwrap_or_default());
-        match cursor.first() {
-            None | Some(b'#') => break,
-            _ if cursor.starts_with(b"qid:") => cursor = skip_blanks(split_token(cursor).1),
-            _ => {
-                let (position, value, after) = feature(cursor, limit)?;
-                rows.positions.push(position);
-                rows.values.push(value);
-                cursor = skip_blanks(after);
+}
+
+impl Lines<'_> {
+    #[inline(always)]
+    fn read(&mut self) -> Result<(), LineError> {
+        let mut start = 0;
+        let mut line = 0;
+        while start < self.text.len() {
+            line += 1;
+            let rest = &self.text[start..];
+            let end = start + memchr(b'\n', rest).unwrap_or(rest.len());
+            self.read_line(start, end)
+                .map_err(|kind| LineError { line, kind })?;
+            start = end + 1;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn read_line(&mut self, start: usize, end: usize) -> Result<(), LineErrorKind> {
+        let line = &self.text[..end];
+        let mut cursor = skip_blanks(&line[start..]);
+        if is_comment(cursor) {
+            return Ok(());
+        }
+        let (token, after) = split_token(cursor);
+        let label = label(token)?;
+        cursor = skip_blanks(after);
+        let mut try_ones = true;
+        loop {
+            if try_ones {
+                let at = self.read_ones(end - cursor.len(), end);
+                cursor = skip_blanks(line.get(at..).unwrap_or_default());
             }
+            if is_comment(cursor) {
+                break;
+            }
+            if cursor.starts_with(b"qid:") {
+                cursor = skip_blanks(split_token(cursor).1);
+                continue;
+            }
+            let (position, value, after) = feature(cursor, self.limit)?;
+            self.rows.push(position, value);
+            cursor = skip_blanks(after);
+            // Where other values are, more of them follow.
+            try_ones = value.to_bits() == 1_f32.to_bits();
         }
+        self.rows.end_row(label);
+        Ok(())
     }
-    if !is_increasing(&rows.positions[start..]) {
-        sort_row(&mut rows.positions[start..], &mut rows.values[start..])?;
+
+    /// Reads features of value 1 as most files write them, `position:1` and one blank, from byte `at`
+    /// of a line that ends at byte `end`, up to the first thing that is not one; returns where that is.
+    ///
+    /// What is looked at may reach into the next line; what is taken does not.
+    #[inline(always)]
+    fn read_ones(&mut self, mut at: usize, end: usize) -> usize {
+        while at <= end
+            && let Some(window) = self.text.get(at..).and_then(<[u8]>::first_chunk)
+        {
+            let ones = Ones::first(window, end - at);
+            if ones.count == 0 {
+                break;
+            }
+            self.rows.push_ones(&ones.positions, ones.count);
+            at += ones.bytes;
+        }
+        at
     }
-    if let Some(&last) = rows.positions[start..].last() {
-        rows.dimension = rows.dimension.max(last as usize + 1);
-    }
-    rows.labels.push(label);
-    rows.indptr.push(rows.positions.len());
-    Ok(())
 }
 
-/// Takes features of value 1 as most files write them, `position:1` and one blank, from byte `at` of
-/// the text up to the first thing that is not one; returns where that is.
-///
-/// Sixteen bytes are looked at, which may reach into the next line; what is taken does not.
+/// Whether nothing but a comment is left of a line.
 #[inline(always)]
-fn unit_features(text: &[u8], mut at: usize, limit: u32, rows: &mut Rows) -> usize {
-    // Appended some at a time, which is cheaper than one by one.
-    let mut found = [0; 32];
-    let mut count = 0;
-    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        let Some((position, digits)) = short_position(bytes) else {
-            break;
-        };
-        let [value, blank] = [1, 2].map(|k| bytes[(digits + k) % 16]);
-        if value != b'1' || !(blank == b' ' || blank == b'\n') || position >= limit {
-            break;
-        }
-        found[count % found.len()] = position;
-        count += 1;
-        at += digits + 3;
-        if count == found.len() {
-            rows.positions.extend_from_slice(&found);
-            count = 0;
-        }
-        if blank == b'\n' {
-            break;
-        }
-    }
-    rows.positions.extend_from_slice(&found[..count]);
-    rows.values.resize(rows.positions.len(), 1.0);
-    at
+fn is_comment(cursor: &[u8]) -> bool {
+    cursor.first().is_none_or(|&byte| byte == b'#')
+}
+
+/// The 1-based line of a row.
+fn line_of(text: &[u8], row: usize) -> u64 {
+    let lines = text.split(|&byte| byte == b'\n').zip(1..);
+    let mut rows = lines.filter(|(line, _)| !is_comment(skip_blanks(line)));
+    rows.nth(row).map_or(0, |(_, line)| line)
 }
 
 fn label(token: &[u8]) -> Result<bool, LineErrorKind> {
@@ -192,7 +186,7 @@ fn label(token: &[u8]) -> Result<bool, LineErrorKind> {
 /// One `position:value`, and what follows it.
 #[inline]
 fn feature(cursor: &[u8], limit: u32) -> Result<(u32, f32, &[u8]), LineErrorKind> {
-    let (position, tail) = match cursor.first_chunk::<8>().and_then(short_position) {
+    let (position, tail) = match cursor.first_chunk().and_then(short_position) {
         Some((position, digits)) if position < limit => (position, &cursor[digits + 1..]),
         _ => position(cursor, limit)?,
     };
@@ -219,10 +213,10 @@ fn feature(cursor: &[u8], limit: u32) -> Result<(u32, f32, &[u8]), LineErrorKind
 /// A position of one to seven digits before a colon, and how many there are, from eight bytes at once:
 /// the colon by a sum that sets a bit in it and in no digit, the digits by sums of pairs and fours.
 #[inline(always)]
-fn short_position<const N: usize>(bytes: &[u8; N]) -> Option<(u32, usize)> {
+fn short_position(bytes: &[u8; 8]) -> Option<(u32, usize)> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
-    let word = u64::from_le_bytes(*bytes.first_chunk::<8>()?);
+    let word = u64::from_le_bytes(*bytes);
     // Six more sets bit 6 of a colon, of no digit and of no blank.
     let found = word.wrapping_add(ONES * 6) & (ONES << 6);
     let digits = found.trailing_zeros() / 8;
@@ -300,30 +294,6 @@ fn short_decimal(cursor: &[u8]) -> Option<(f32, &[u8])> {
     let magnitude = mantissa as f32 / POWERS.get(decimals)?;
     let value = if negative { -magnitude } else { magnitude };
     Some((value, &digits[at..]))
-}
-
-/// Whether positions strictly increase: all compared, several at a time, and not up to the first fault.
-fn is_increasing(positions: &[u32]) -> bool {
-    let next = positions.get(1..).unwrap_or_default();
-    let pairs = positions.iter().zip(next);
-    pairs.fold(true, |so_far, (a, b)| so_far & (a < b))
-}
-
-fn sort_row(positions: &mut [u32], values: &mut [f32]) -> Result<(), LineErrorKind> {
-    let mut pairs: Vec<(u32, f32)> = positions
-        .iter()
-        .copied()
-        .zip(values.iter().copied())
-        .collect();
-    pairs.sort_by_key(|&(position, _)| position);
-    if let Some(pair) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(LineErrorKind::Duplicate(pair[0].0));
-    }
-    for (index, (position, value)) in pairs.into_iter().enumerate() {
-        positions[index] = position;
-        values[index] = value;
-    }
-    Ok(())
 }
 
 #[inline]
@@ -438,6 +408,151 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_first_bad_line_is_named_whatever_is_wrong_with_it() {
+        let message = |text: &str| parsed(text).unwrap_err().to_string();
+        // Past comments and blank lines, and before what is wrong further on.
+        let ones = "1 2:1 3:1 4:1 5:1 6:1 7:1 8:1 9:1 10:1 11:1 12:1 13:1 14:1 15:1 16:1 17:1 18:1";
+        let text = |row: &str| format!("# head\n{ones}\n\n{row}\n  # note\n{ones} x:1\n");
+        assert_eq!(
+            message(&text(ones)),
+            "line 6: \"x:1\" is not position:value"
+        );
+        assert_eq!(
+            message(&text(&format!("{ones} 5:1"))),
+            "line 4: position 5 stands twice"
+        );
+        assert_eq!(
+            message(&text(&format!("{ones} 16777216:1"))),
+            "line 4: position 16777216 is beyond the limit of 16777216 positions"
+        );
+        assert_eq!(
+            message(&text(&format!("{ones} 123456789:1"))),
+            "line 4: position 123456789 is beyond the limit of 16777216 positions"
+        );
+        assert_eq!(
+            message(&text(&format!("{ones} :1 {ones}"))),
+            "line 4: \":1\" is not position:value"
+        );
+    }
+
+    /// A piece of text that often is a feature of value 1.
+    fn piece() -> impl Strategy<Value = String> {
+        let position =
+            (0_u32..1 << 24, 0_u32..8).prop_map(|(position, bits)| position >> (3 * bits));
+        let ones = position
+            .clone()
+            .prop_map(|position| format!("{position}:1 "));
+        let others = (
+            position,
+            proptest::sample::select(vec!["1", "2", "0.5", "-1", "1.0", "10", "1e0", "12:1"]),
+        )
+            .prop_map(|(position, value)| format!("{position}:{value} "));
+        let odd = proptest::sample::select(vec![
+            " ",
+            "\t",
+            "\r\n",
+            "\n\n",
+            "# 1:1\n",
+            "#",
+            "qid:1 ",
+            "16777216:1 ",
+            "0000000007:1 ",
+            "123456789",
+            ":",
+            ":1 ",
+            "1",
+            "x",
+            "/",
+            "\u{b9}",
+            "\n2 ",
+        ]);
+        prop_oneof![
+            600 => ones,
+            60 => others,
+            30 => Just("\n1 ".to_owned()),
+            30 => Just("\n-1 ".to_owned()),
+            4 => odd.prop_map(str::to_owned),
+        ]
+    }
+
+    type Pairs = Vec<(u32, f32)>;
+
+    /// Labels and rows, or the first bad line.
+    fn read(text: &str) -> Result<Vec<(bool, Pairs)>, u64> {
+        let rows = parsed(text).map_err(|error| error.line)?;
+        let pairs = |row| {
+            let (positions, values) = rows.row(row);
+            positions
+                .iter()
+                .copied()
+                .zip(values.iter().copied())
+                .collect()
+        };
+        let labels = rows.labels.iter().copied();
+        Ok(labels.zip((0..rows.len()).map(pairs)).collect())
+    }
+
+    /// The same by the standard library.
+    fn plainly_read(text: &str) -> Result<Vec<(bool, Pairs)>, u64> {
+        let mut rows = Vec::new();
+        for (line, number) in text.split('\n').zip(1_u64..) {
+            let tokens = line
+                .split([' ', '\t', '\r'])
+                .filter(|token| !token.is_empty());
+            let mut tokens = tokens.take_while(|token| !token.starts_with('#'));
+            if let Some(label) = tokens.next() {
+                let pairs = tokens
+                    .filter(|token| !token.starts_with("qid:"))
+                    .map(plain_pair);
+                let pairs = pairs.collect::<Option<Pairs>>().and_then(in_order);
+                let row = label_of(label).zip(pairs).ok_or(number)?;
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn label_of(token: &str) -> Option<bool> {
+        let labels = [("1", true), ("0", false), ("-1", false)];
+        labels
+            .iter()
+            .find(|label| label.0 == token)
+            .map(|label| label.1)
+    }
+
+    fn plain_pair(token: &str) -> Option<(u32, f32)> {
+        let (position, value) = token.split_once(':')?;
+        let digits = position.bytes().all(|byte| byte.is_ascii_digit());
+        let position = position
+            .parse()
+            .ok()
+            .filter(|&position| digits && position < 1 << 24)?;
+        let value: f32 = value.parse().ok()?;
+        value.is_finite().then_some((position, value))
+    }
+
+    fn in_order(mut pairs: Pairs) -> Option<Pairs> {
+        pairs.sort_by_key(|pair| pair.0);
+        pairs.is_sorted_by(|a, b| a.0 < b.0).then_some(pairs)
+    }
+
+    #[test]
+    fn a_feature_is_whole_wherever_a_window_ends() {
+        let next: String = (80..100).map(|at| format!("{at}:1 ")).collect();
+        for (ones, first) in
+            (0..40).flat_map(|ones| [(ones, 10_u32), (ones, 1_000), (ones, 100_000)])
+        {
+            let features: String = (first..first + ones).map(|at| format!("{at}:1 ")).collect();
+            for last in ["77:1", "77:2", "7777777:12", "7:1e1"] {
+                for after in [" ", "\t", "\r\n0 ", "\n0 ", "\n"] {
+                    let text = format!("1 {features}{last}{after}{next}");
+                    assert_eq!(read(&text), plainly_read(&text), "{text:?}");
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn rows_are_those_of_a_plain_reader(
@@ -463,38 +578,9 @@ mod tests {
         }
 
         #[test]
-        fn lines_of_ones_and_others_are_those_of_a_plain_reader(
-            lines in proptest::collection::vec(
-                proptest::collection::vec((0_u32..1 << 24, 0..4_usize, 0..3_usize), 0..70),
-                0..5,
-            ),
-            ended in any::<bool>(),
-        ) {
-            let (mut text, mut expected) = (Vec::new(), Vec::new());
-            for (number, line) in lines.iter().enumerate() {
-                let mut features: Vec<(u32, f32)> = Vec::new();
-                text.push(if number % 2 == 0 { "1 " } else { "-1 " }.to_owned());
-                for &(position, value, blank) in line {
-                    let (written, value) = [("1", 1.0), ("1", 1.0), ("1.5", 1.5), ("-1", -1.0)][value];
-                    if features.iter().all(|&(other, _)| other != position) {
-                        text.push(format!("{position}:{written}{}", [" ", "  ", "\t"][blank]));
-                        features.push((position, value));
-                    }
-                }
-                text.push("\n".to_owned());
-                features.sort_by_key(|&(position, _)| position);
-                expected.push(features);
-            }
-            let mut text = text.concat();
-            if !ended {
-                text.truncate(text.trim_end().len());
-            }
-            let rows = parsed(&text).unwrap();
-            let read: Vec<Vec<(u32, f32)>> = (0..rows.len())
-                .map(|row| rows.row(row))
-                .map(|(positions, values)| positions.iter().copied().zip(values.iter().copied()).collect())
-                .collect();
-            prop_assert_eq!(read, expected, "{}", text);
+        fn text_is_read_as_by_a_plain_reader(pieces in proptest::collection::vec(piece(), 0..200)) {
+            let text = format!("1 {}", pieces.concat());
+            prop_assert_eq!(read(&text), plainly_read(&text), "{:?}", text);
         }
 
         #[test]
