@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use lr_core::{CheckedRow, Learner, LearnerConfig, RowError};
+use lr_core::{CheckedRow, CheckedRows, Learner, LearnerConfig};
 use model_io::chunk::ChunkFile;
 
 use self::cache::{CacheWriter, Cached};
@@ -25,6 +25,10 @@ use crate::text;
 
 /// Most positions that a file may make the learner hold, unless the caller raises it.
 pub const DEFAULT_MAX_DIMENSION: u32 = 1 << 24;
+
+/// Positions that the learner has memory for from the beginning: 8 MiB of the default's, of which the
+/// system gives what is used.
+const RESERVED: usize = 1 << 17;
 
 /// What to learn from, and how.
 #[derive(Debug, Clone)]
@@ -75,8 +79,9 @@ impl LibsvmConfig {
 /// - Predictions cannot be written.
 pub fn run(config: &LibsvmConfig, progress: Progress) -> Result<Summary, Failure> {
     let started = Instant::now();
-    let learner = Learner::new(0, config.learner.clone())
+    let mut learner = Learner::new(0, config.learner.clone())
         .map_err(|source| Failure::usage(format!("learner settings: {source}")))?;
+    learner.reserve(RESERVED.min(config.max_dimension as usize));
     let tally = Tally::new(Scores::new(config)?);
     let mut fold = Fold {
         learner,
@@ -128,21 +133,24 @@ fn learn_from_text(
             };
             let mut rows = spare.try_recv().unwrap_or_default();
             parse_block(&block, config.max_dimension, &mut rows)?;
+            let checked = CheckedRows::new(rows.indptr, rows.positions, rows.values)
+                .map_err(|source| Failure::at(&*block.place, source))?;
             text = block.text;
-            Ok(Some(rows))
+            Ok(Some((checked, rows.labels)))
         },
-        |mut rows: Rows| {
+        |(rows, labels)| {
             if let Some(cache) = &mut cache {
-                cache.write(&rows)?;
+                cache.write(&rows, &labels)?;
             }
-            let labels = std::mem::take(&mut rows.labels);
-            let row = |row| {
-                let (positions, values) = rows.row(row);
-                CheckedRow::new(positions, values)
-            };
-            fold.learn(labels, rows.dimension, row)?;
+            fold.learn(labels, rows.dimension(), |row| rows.row(row))?;
+            let (indptr, positions, values) = rows.into_parts();
             // Nobody takes them once everything is parsed.
-            let _ = used.send(rows);
+            let _ = used.send(Rows {
+                indptr,
+                positions,
+                values,
+                ..Rows::default()
+            });
             Ok(())
         },
     )
@@ -167,7 +175,7 @@ fn learn_from_cache(
             let last = |row: &CheckedRow<'_>| row.positions().last().copied();
             let dimension = rows.iter().filter_map(last).max();
             let dimension = dimension.map_or(0, |last| last as usize + 1);
-            fold.learn(batch.labels().collect(), dimension, |row| Ok(rows[row]))
+            fold.learn(batch.labels().collect(), dimension, |row| rows[row])
         },
     )
 }
@@ -199,24 +207,23 @@ impl Fold<'_> {
         &mut self,
         labels: Vec<bool>,
         dimension: usize,
-        row: impl Fn(usize) -> Result<CheckedRow<'a>, RowError>,
+        row: impl Fn(usize) -> CheckedRow<'a>,
     ) -> Result<(), Failure> {
         self.learner
             .grow(dimension)
             .map_err(|source| Failure::at("learner", source))?;
         let count = labels.len();
         let mut probabilities = Vec::with_capacity(count);
-        let before = self.rows;
-        let place = |row: usize| format!("row {}", before + row as u64);
-        let checked = |index| row(index).map_err(|source| Failure::at(place(index), source));
-        let mut next = (count > 0).then(|| checked(0)).transpose()?;
-        for (row, &label) in labels.iter().enumerate() {
+        let mut next = (count > 0).then(|| row(0));
+        for (index, &label) in labels.iter().enumerate() {
             let Some(current) = next else { break };
-            next = (row + 1 < count).then(|| checked(row + 1)).transpose()?;
+            next = (index + 1 < count).then(|| row(index + 1));
             let prediction = self
                 .learner
                 .learn_row_ahead(&current, label, 1.0, next.as_ref())
-                .map_err(|source| Failure::at(place(row), source))?;
+                .map_err(|source| {
+                    Failure::at(format!("row {}", self.rows + index as u64), source)
+                })?;
             probabilities.push(prediction.probability);
         }
         self.rows += count as u64;

@@ -107,6 +107,13 @@ impl Bank {
         }
     }
 
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.lines.reserve(more);
+        if let Some(joint) = &mut self.joint {
+            joint.reserve(more);
+        }
+    }
+
     /// The lines of a row that comes soon.
     pub(crate) fn soon<'a>(&self, positions: &'a [u32]) -> Soon<'a, Line> {
         Soon::new(&self.lines, positions)

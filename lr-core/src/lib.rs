@@ -91,7 +91,7 @@ pub use crate::{
     },
     model::{LinearModel, ModelError},
     recalibration::{Isotonic, IsotonicMap, Platt, PlattConfig, RecalibrationError},
-    row::{CheckedRow, RowError},
+    row::{CheckedRow, CheckedRows, RowError, RowsError},
     solver::{
         BiasTerm, ExactSolver, GradientSums, LabeledBatch, OptimumGap, Solution, SolveError,
         SolverConfig, SolverConfigError,

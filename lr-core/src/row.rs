@@ -1,7 +1,10 @@
 //! The one check that stands between outside rows and the kernels.
 
+mod rows;
+
 use sprs::{CsMatViewI, CsVecViewI};
 
+pub use self::rows::{CheckedRows, RowsError};
 use crate::kernel;
 
 /// Why a row or an importance was refused.

@@ -52,6 +52,10 @@ impl<R: Rule> Single<R> {
         self.slots.resize(dimension, R::Slot::default());
     }
 
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.slots.reserve(more);
+    }
+
     /// Returns the margin of a row.
     pub(crate) fn margin(&self, row: &CheckedRow<'_>) -> f64 {
         kernel::single::margin(&self.slots, row.ordered()) + f64::from(self.bias[0])

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use lr_core::CheckedRows;
 use model_io::chunk::{
     ChunkBatch, ChunkFile, ChunkInfo, ChunkRow, ChunkRows, ChunkSource, ChunkWriter,
 };
 
 use super::LibsvmConfig;
-use super::parse::Rows;
 use crate::cli::Failure;
 
 /// What there is of a cache.
@@ -77,13 +77,12 @@ impl<'a> CacheWriter<'a> {
         })
     }
 
-    pub(super) fn write(&mut self, rows: &Rows) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, rows: &CheckedRows, labels: &[bool]) -> Result<(), Failure> {
         self.rows.clear();
-        for (row, &label) in rows.labels.iter().enumerate() {
-            let (positions, values) = rows.row(row);
+        for (row, &label) in rows.iter().zip(labels) {
             let row = ChunkRow {
-                positions,
-                values,
+                positions: row.positions(),
+                values: row.values(),
                 label,
                 ..ChunkRow::default()
             };

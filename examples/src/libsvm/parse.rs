@@ -339,7 +339,6 @@ mod tests {
         assert_eq!(rows.row(0), (&[1, 7][..], &[1.0, 0.5][..]));
         assert_eq!(rows.row(1), (&[][..], &[][..]));
         assert_eq!(rows.row(2), (&[2][..], &[-0.2][..]));
-        assert_eq!(rows.dimension, 8);
     }
 
     #[test]

@@ -11,8 +11,6 @@ pub struct Rows {
     pub values: Vec<f32>,
     /// One label a row.
     pub labels: Vec<bool>,
-    /// 1 more than the largest position seen, 0 without any.
-    pub dimension: usize,
 }
 
 /// What is wrong with a row that was read without fault.
@@ -50,7 +48,6 @@ impl Rows {
         self.positions.clear();
         self.values.clear();
         self.labels.clear();
-        self.dimension = 0;
     }
 
     /// Adds a feature to the row that is being read.
@@ -81,8 +78,8 @@ impl Rows {
         self.values.resize(self.positions.len(), 1.0);
     }
 
-    /// Drops what was read of a row that was not ended, sorts the rows whose positions do not increase,
-    /// and sets the dimension.
+    /// Drops what was read of a row that was not ended, and sorts the rows whose positions do not
+    /// increase.
     ///
     /// # Errors
     ///
@@ -100,7 +97,6 @@ impl Rows {
                     .map_err(|fault| (row, fault))?;
             }
         }
-        self.dimension = largest.map_or(0, |largest| largest as usize + 1);
         Ok(())
     }
 
@@ -169,7 +165,6 @@ mod tests {
             positions: vec![3, 4, 6],
             values: vec![1.0, 1.0, 0.5],
             labels: vec![true],
-            dimension: 7,
         };
         assert_eq!(rows, expected);
     }

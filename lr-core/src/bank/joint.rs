@@ -112,6 +112,10 @@ impl Joint {
         self.slots.resize(dimension, NONE);
     }
 
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.slots.reserve(more);
+    }
+
     /// Takes in an event that the members have learned, and steps where a batch ends.
     pub(super) fn learn(
         &mut self,

@@ -89,6 +89,15 @@ impl Learner {
         Ok(())
     }
 
+    /// Asks for the memory of positions up to `dimension`, so that growing to them moves nothing that
+    /// was learned. Changes no result.
+    ///
+    /// For inputs whose dimension can be guessed: the system gives the memory when it is used.
+    pub fn reserve(&mut self, dimension: usize) {
+        let more = dimension.saturating_sub(self.dimension);
+        on_single!(&mut self.kind, bank => bank.reserve(more), s => s.reserve(more));
+    }
+
     /// Brings decayed sums to the units of now.
     pub(super) fn refresh(&mut self) {
         if self.gain > 1.0 {

@@ -208,6 +208,9 @@ fn growing_changes_no_prediction_and_makes_room() {
         assert_eq!(grown.predict(&row(20)).unwrap(), before);
         grown.grow(5).unwrap();
         assert_eq!(grown.dimension(), 20);
+        grown.reserve(1_000);
+        assert_eq!(grown.dimension(), 20);
+        assert_eq!(grown.predict(&row(20)).unwrap(), before);
     }
 }
 
