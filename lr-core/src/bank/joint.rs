@@ -190,12 +190,8 @@ impl Joint {
             return;
         }
         if events >= self.counters.next_factor {
-            let mut block = self.curvature.clone();
-            for (i, row) in block.iter_mut().enumerate() {
-                row.iter_mut().for_each(|entry| *entry *= evidence);
-                row[i] += self.ridge;
-            }
-            self.factor = Factor::new(kernel, &block);
+            let earlier = self.factor.take();
+            self.factor = Factor::of_scaled(kernel, &self.curvature, evidence, self.ridge, earlier);
             self.counters.next_factor = events + events / 2;
         }
         let Some(factor) = &self.factor else { return };

@@ -25,27 +25,52 @@ impl Factor {
     ///
     /// Products are subtracted in the order of k. O(size³).
     pub(crate) fn new(kernel: Checked, triangle: &[Vec<f64>]) -> Option<Self> {
-        let mut factor = Self::from_rows(triangle);
-        factor.replace(kernel).then_some(factor)
+        Self::from_rows(triangle).factored(kernel)
+    }
+
+    /// Factors `scale · A + ridge · I` as [`Factor::new`] does, in the memory of an earlier factor.
+    pub(crate) fn of_scaled(
+        kernel: Checked,
+        triangle: &[Vec<f64>],
+        scale: f64,
+        ridge: f64,
+        earlier: Option<Self>,
+    ) -> Option<Self> {
+        let memory = earlier.map_or_else(Vec::new, |earlier| earlier.tiles);
+        let mut matrix = Self::filled(memory, triangle, |entry| entry * scale);
+        for i in 0..matrix.size {
+            *matrix.entry_mut(i, i) += ridge;
+        }
+        matrix.factored(kernel)
     }
 
     /// Takes a factor by its rows.
     pub(crate) fn from_rows(rows: &[Vec<f64>]) -> Self {
+        Self::filled(Vec::new(), rows, |entry| entry)
+    }
+
+    fn filled(mut tiles: Vec<Tile>, rows: &[Vec<f64>], change: impl Fn(f64) -> f64) -> Self {
         let size = rows.len();
         let side = size.div_ceil(SIDE);
-        let mut tiles = vec![Tile([[0.0; SIDE]; SIDE]); before(side)];
+        tiles.clear();
+        tiles.resize(before(side), Tile([[0.0; SIDE]; SIDE]));
+        let mut factor = Self { size, tiles };
         for i in size..side * SIDE {
-            tiles[before(i / SIDE) + i / SIDE].0[i % SIDE][i % SIDE] = 1.0;
+            *factor.entry_mut(i, i) = 1.0;
         }
         for (i, row) in rows.iter().enumerate() {
             let start = before(i / SIDE);
-            for (tile, entries) in tiles[start..].iter_mut().zip(row.chunks(SIDE)) {
+            for (tile, entries) in factor.tiles[start..].iter_mut().zip(row.chunks(SIDE)) {
                 for (column, &entry) in tile.0.iter_mut().zip(entries) {
-                    column[i % SIDE] = entry;
+                    column[i % SIDE] = change(entry);
                 }
             }
         }
-        Self { size, tiles }
+        factor
+    }
+
+    fn factored(mut self, kernel: Checked) -> Option<Self> {
+        self.replace(kernel).then_some(self)
     }
 
     /// Returns the number of rows.
@@ -61,6 +86,10 @@ impl Factor {
 
     fn entry(&self, i: usize, j: usize) -> f64 {
         self.tiles[before(i / SIDE) + j / SIDE].0[j % SIDE][i % SIDE]
+    }
+
+    fn entry_mut(&mut self, i: usize, j: usize) -> &mut f64 {
+        &mut self.tiles[before(i / SIDE) + j / SIDE].0[j % SIDE][i % SIDE]
     }
 
     /// Solves `L Lᵀ x = b` in place. O(size²).
@@ -210,6 +239,22 @@ mod tests {
             for (value, known) in solutions[0].iter().zip(known) {
                 assert!((value - known).abs() < 1e-10, "{size}: {value} {known}");
             }
+        }
+    }
+
+    #[test]
+    fn memory_of_an_earlier_factor_leaves_no_trace() {
+        let kernel = Checked::best();
+        for (size, earlier) in [(5, 21), (21, 5), (16, 16)] {
+            let mut expected = triangle(size);
+            for (i, row) in expected.iter_mut().enumerate() {
+                row.iter_mut().for_each(|entry| *entry *= 0.5);
+                row[i] += 2.0;
+            }
+            let earlier = Factor::new(kernel, &triangle(earlier));
+            let factor = Factor::of_scaled(kernel, &triangle(size), 0.5, 2.0, earlier);
+            assert_eq!(factor, Factor::new(kernel, &expected), "{size}");
+            assert!(factor.is_some());
         }
     }
 
