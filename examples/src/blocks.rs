@@ -9,6 +9,9 @@ use crate::text::{self, MAX_LINE_BYTES};
 /// Bytes of text that one block aims at: large enough to keep a thread busy for about a millisecond,
 /// small enough that a few of them are no memory to speak of.
 const BLOCK_BYTES: usize = 256 << 10;
+/// The same of the first block; each one after it aims at twice as much, so that nobody waits long for
+/// the first.
+const FIRST_BYTES: usize = 16 << 10;
 
 /// Whole lines of one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub struct Blocks {
     next_line: u64,
     /// The beginning of a line whose end is still to be read.
     rest: Vec<u8>,
+    /// Bytes that the next block aims at.
+    aim: usize,
     ended: bool,
 }
 
@@ -67,6 +72,7 @@ impl Blocks {
             input,
             next_line: 1,
             rest: Vec::new(),
+            aim: FIRST_BYTES,
             ended: false,
         }
     }
@@ -91,7 +97,7 @@ impl Blocks {
         let mut cut = false;
         while !self.ended {
             let start = text.len();
-            let wanted = BLOCK_BYTES.saturating_sub(start).max(BLOCK_BYTES / 4);
+            let wanted = self.aim.saturating_sub(start).max(self.aim / 4);
             self.fill(&mut text, wanted)
                 .map_err(|error| self.failure(error))?;
             self.ended = text.len() < start + wanted;
@@ -112,6 +118,7 @@ impl Blocks {
         if text.is_empty() {
             return Ok(None);
         }
+        self.aim = (2 * self.aim).min(BLOCK_BYTES);
         let block = Block {
             place: Arc::clone(&self.place),
             first_line: self.next_line,
