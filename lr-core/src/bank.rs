@@ -150,8 +150,8 @@ impl Bank {
         } = self;
         let said = bank::learn(lines, row.ordered(), plan, stack, look, lesson, check)?;
         if let Some(joint) = joint {
-            let margin = look.terms[joint.member()];
-            joint.learn(plan.kernel, lines, row, margin, lesson);
+            let push = look.pushes.0[joint.member()];
+            joint.learn(plan.kernel, lines, row, push, lesson);
         }
         Ok(said)
     }

@@ -23,7 +23,7 @@ pub(crate) use check::{is_increasing, summary as row_summary};
 pub(crate) use dot::dot;
 pub(crate) use exp::{complement_sigmoid, exp_negative};
 pub(crate) use number::Number;
-pub(crate) use stack::{Stack, TERMS};
+pub(crate) use stack::{Stack, TERMS, drawn};
 
 /// Which instructions the inner loops use. All give the same bits.
 ///

@@ -12,8 +12,9 @@
 //! with m the member's margin, w₀ and w its weights when the batch began and ended, and η its rate,
 //! the variance that a weight is believed to have beforehand.
 //! G is the sum of the gradients: the member's own steps divided by their rate, for which h̄, the
-//! mean of the curvature when the batch began and ended, does. So an event costs nothing but one in
-//! thirty-two that adds to A, with thirty-two times its weight; one in sixty-four later.
+//! mean of the curvature when the batch began and ended, does. And A takes in one event of many, for
+//! all those since the one before: whenever their curvatures σ(m) (1 − σ(m)) add up to that of
+//! about 32 mean events, later of 128. So those that say much are taken in more often.
 
 mod state;
 
@@ -23,7 +24,7 @@ use crate::{
     kernel::{
         Checked,
         bank::{COUNT, H, Line, SHRINK},
-        complement_sigmoid,
+        drawn,
     },
     row::CheckedRow,
     rules::Lesson,
@@ -31,9 +32,10 @@ use crate::{
 
 /// Slot of a position that is not joint.
 const NONE: u16 = u16::MAX;
-/// One event in so many adds to A, and half as many from a number of events on.
-const CURVATURE_PERIOD: u64 = 32;
-const MANY_EVENTS: u64 = 65_536;
+/// A takes an event in for the curvature of so many, and of so many from a number of events on; of
+/// half as many to half as many again, so that no period of a stream is met.
+const PERIODS: [f64; 2] = [32.0, 128.0];
+const MANY_EVENTS: u64 = 32_768;
 /// Events before positions are first chosen; they are chosen anew whenever there are
 /// four times as many, and the factor is made anew at each half more.
 const FIRST_CHOICE: u64 = 512;
@@ -64,8 +66,20 @@ pub(super) struct Joint {
     start: Vec<f32>,
     start_curvature: Vec<f32>,
     counters: Counters,
+    curvatures: Curvatures,
     /// Slots and values of the row that adds to A.
     present: Vec<(u16, f64)>,
+}
+
+/// Sums of the member's curvature, importance times σ(m) (1 − σ(m)).
+#[derive(Debug, Clone)]
+struct Curvatures {
+    /// Of all events.
+    all: f64,
+    /// Of those since A last took one in.
+    waiting: f64,
+    /// How many times that of a mean event it waits for.
+    period: f64,
 }
 
 /// Events, and when what is due.
@@ -100,6 +114,11 @@ impl Joint {
                 next_choice: FIRST_CHOICE,
                 ..Counters::default()
             },
+            curvatures: Curvatures {
+                all: 0.0,
+                waiting: 0.0,
+                period: PERIODS[0],
+            },
             present: Vec::new(),
         })
     }
@@ -116,35 +135,22 @@ impl Joint {
         self.slots.reserve(more);
     }
 
-    /// Takes in an event that the members have learned, and steps where a batch ends.
+    /// Takes in an event that the members have learned, and steps where a batch ends. `push` is what
+    /// the member was pushed by: its rate times the gradient.
     pub(super) fn learn(
         &mut self,
         kernel: Checked,
         lines: &mut [Line],
         row: &CheckedRow<'_>,
-        margin: f64,
+        push: f32,
         lesson: &Lesson,
     ) {
-        let &Lesson {
-            importance, decay, ..
-        } = lesson;
+        let decay = lesson.decay;
         self.counters.events += 1;
         let events = self.counters.events;
-        let period = if events < MANY_EVENTS {
-            CURVATURE_PERIOD
-        } else {
-            2 * CURVATURE_PERIOD
-        };
-        if events.is_multiple_of(period) && !self.positions.is_empty() {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "as the members' own gradients"
-            )]
-            let p = f64::from(complement_sigmoid(-margin as f32));
-            #[expect(clippy::cast_precision_loss, reason = "32 or 64")]
-            let weight = period as f64 * f64::from(importance * decay.gain);
+        if let Some(waited) = self.wait(push, lesson.importance) {
             self.collect(lines, row);
-            self.add_curvature(weight * p * (1.0 - p));
+            self.add_curvature(waited * f64::from(decay.gain));
         }
         if events >= self.counters.next_step || events >= self.counters.next_choice {
             self.step(kernel, lines, f64::from(decay.evidence));
@@ -155,6 +161,26 @@ impl Joint {
             }
             self.begin(lines);
         }
+    }
+
+    /// Counts the curvature of an event; if A is to take the event in, returns for how much.
+    fn wait(&mut self, push: f32, importance: f32) -> Option<f64> {
+        let size = f64::from((push / importance).abs()) * self.ridge;
+        let curvature = f64::from(importance) * size * (1.0 - size).max(0.0);
+        let sums = &mut self.curvatures;
+        sums.all += curvature;
+        if self.positions.is_empty() {
+            return None;
+        }
+        sums.waiting += curvature;
+        let events = self.counters.events;
+        #[expect(clippy::cast_precision_loss, reason = "far below 2⁵³")]
+        if sums.waiting * events as f64 <= sums.period * sums.all {
+            return None;
+        }
+        let period = PERIODS[usize::from(events >= MANY_EVENTS)];
+        sums.period = period * (0.5 + uniform(drawn(events)));
+        Some(std::mem::take(&mut sums.waiting))
     }
 
     /// Finds the joint positions of a row; slots increase, as positions do.
@@ -327,5 +353,51 @@ impl Joint {
         // The factor is of the old order.
         self.factor = None;
         self.counters.next_factor = 0;
+    }
+}
+
+/// Returns a number from 0 to 1 by the high bits of another.
+#[expect(clippy::cast_precision_loss, reason = "52 bits")]
+fn uniform(bits: u64) -> f64 {
+    (bits >> 12) as f64 / (1_u64 << 52) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_taken_in_by_their_curvature_and_for_all_of_it() {
+        let config = BankConfig::default();
+        let mut joint = Joint::new(&config, 1).unwrap();
+        joint.positions.push(0);
+        let rate = config.members[joint.member].learning_rate;
+        // Three of four events are nearly certain, one is not: 0.0099 against 0.2475.
+        let sizes = [0.01, 0.01, 0.45, 0.01].map(|size: f32| rate * size);
+        let mut taken = [[0_u32; 2]; 2];
+        let mut sum = 0.0;
+        for (event, &push) in (0_u64..4 * MANY_EVENTS).zip(sizes.iter().cycle()) {
+            joint.counters.events = event + 1;
+            if let Some(waited) = joint.wait(-2.0 * push, 2.0) {
+                sum += waited;
+                taken[usize::from(event + 1 >= MANY_EVENTS)][usize::from(event % 4 == 2)] += 1;
+            }
+        }
+        let Curvatures { all, waiting, .. } = joint.curvatures;
+        let mean = 2.0 * (3.0 * 0.01 * 0.99 + 0.45 * 0.55) / 4.0;
+        let events = (4 * MANY_EVENTS) as f64;
+        assert!((all / events - mean).abs() < 1e-6 * mean, "{all}");
+        assert!(
+            (sum + waiting - all).abs() < 1e-9 * all,
+            "{sum} {waiting} {all}"
+        );
+        for (taken, expected) in taken.iter().zip([32_768.0 / 32.0, 3.0 * 32_768.0 / 128.0]) {
+            let [certain, other] = taken.map(f64::from);
+            assert!(
+                ((certain + other) / expected - 1.0).abs() < 0.1,
+                "{taken:?}"
+            );
+            assert!(other > 5.0 * certain, "{taken:?}");
+        }
     }
 }

@@ -82,11 +82,11 @@ impl Member {
 /// a joint Newton step every 64 to 1,024 events:
 ///
 /// ```text
-/// w ← w₀ − (A + I/η)⁻¹ G,   Gᵢ = (w₀ᵢ − wᵢ) (1/η + h̄ᵢ),   A = 32 Σ σ(m) (1 − σ(m)) x̂ x̂ᵀ
+/// w ← w₀ − (A + I/η)⁻¹ G,   Gᵢ = (w₀ᵢ − wᵢ) (1/η + h̄ᵢ),   A = Σ s x̂ x̂ᵀ
 /// ```
 ///
-/// with w₀ the weights when those events began, G the sum of their gradients, and A over one event
-/// in thirty-two.
+/// with w₀ the weights when those events began, G the sum of their gradients, and A over one event of
+/// many, each with the sum s of the curvatures σ(m) (1 − σ(m)) since the one before.
 /// Of events that were predicted well, the stacker learns one in four with four times its importance
 /// (`docs/numerics.md` has the rule).
 /// Because the margin is linear in `x`, the bank is at any time **one** linear model.

@@ -160,6 +160,9 @@ pub(crate) struct Look {
     pub(crate) terms: [f64; TERMS],
     /// Margins by member, in the first lanes; the others mean nothing.
     whole: Lanes,
+    /// By how much the event pushes each member, its learning rate included, before the steps of an
+    /// important one are shortened.
+    pub(crate) pushes: Lanes,
     /// What the steps need, in blocks of sixteen features, where the kernel keeps it.
     #[cfg(target_arch = "x86_64")]
     ahead: Vec<avx512::Ahead>,
@@ -216,7 +219,7 @@ fn learn_seen(
     row: &Ordered<'_>,
     plan: &Plan,
     stack: &mut Stack,
-    look: &Look,
+    look: &mut Look,
     lesson: &Lesson,
     margin: f64,
 ) {
@@ -228,7 +231,7 @@ fn learn_seen(
             row: &Ordered<'_>,
             plan: &Plan,
             stack: &mut Stack,
-            look: &Look,
+            look: &mut Look,
             lesson: &Lesson,
             margin: f64,
         )

@@ -173,10 +173,19 @@ pub(super) fn weight(lesson: &Lesson, slope: f64) -> f64 {
     if lesson.before < FIRST || slope.abs() > small {
         return 1.0;
     }
-    // The last steps of MurmurHash3, so that no period of a stream meets the draw.
-    let mixed = (lesson.before ^ lesson.before >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    if mixed >> 62 == 0 { 4.0 } else { 0.0 }
+    if drawn(lesson.before) >> 62 == 0 {
+        4.0
+    } else {
+        0.0
+    }
+}
+
+/// Returns bits that look random, those of an event's number, so that no period of a stream meets what
+/// is drawn by them: the last steps of `MurmurHash3` but for the lowest bits.
+#[inline(always)]
+pub(crate) fn drawn(event: u64) -> u64 {
+    let mixed = (event ^ event >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53)
 }
 
 /// Returns the covariance times the terms. Row `i` is added to chain `i mod 4`.

@@ -174,7 +174,7 @@ fn damaged_joint_states_are_refused() {
     let joint: Vec<usize> = (0..good.tensors.len())
         .filter(|&i| good.tensors[i].name.starts_with("joint"))
         .collect();
-    assert_eq!(joint.len(), 6);
+    assert_eq!(joint.len(), 7);
     for index in joint {
         let mut damaged = vec![good.clone(), good.clone()];
         damaged[0].tensors.remove(index);
@@ -190,9 +190,11 @@ fn damaged_joint_states_are_refused() {
             assert!(typed, "{error}");
         }
     }
-    // A factor without a positive diagonal, positions out of order, rows of a factor that is half.
+    // A factor without a positive diagonal, a sum below 0, positions out of order, rows of a factor that
+    // is half.
     for (name, at) in [
         ("joint_factor", 0),
+        ("joint_curvatures", 1),
         ("joint_positions", 1),
         ("joint_counts", 1),
     ] {

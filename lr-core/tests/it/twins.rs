@@ -169,6 +169,10 @@ struct JointTwin {
     system: Vec<Vec<f64>>,
     start: [f64; DIMENSION],
     start_h: [f64; DIMENSION],
+    /// Curvature of all events, and of those since one was last taken in.
+    all: f64,
+    waiting: f64,
+    period: f64,
     events: u64,
     next_step: u64,
     next_factor: u64,
@@ -187,6 +191,9 @@ impl JointTwin {
             system: vec![],
             start: [0.0; DIMENSION],
             start_h: [0.0; DIMENSION],
+            all: 0.0,
+            waiting: 0.0,
+            period: 32.0,
             events: 0,
             next_step: 64,
             next_factor: 0,
@@ -202,12 +209,18 @@ impl JointTwin {
         (h, counts): (&[f64; DIMENSION], &[f64; DIMENSION]),
     ) {
         self.events += 1;
-        for &i in &self.chosen {
-            for &j in &self.chosen {
-                if self.events.is_multiple_of(32) {
-                    self.curvature[i][j] += 32.0 * p * (1.0 - p) * x[i] * x[j];
+        self.all += p * (1.0 - p);
+        if !self.chosen.is_empty() {
+            self.waiting += p * (1.0 - p);
+        }
+        if self.waiting > self.period * self.all / self.events as f64 {
+            self.period = 32.0 * (0.5 + murmur(self.events) as f64 / 2.0_f64.powi(64));
+            for &i in &self.chosen {
+                for &j in &self.chosen {
+                    self.curvature[i][j] += self.waiting * x[i] * x[j];
                 }
             }
+            self.waiting = 0.0;
         }
         if self.events < self.next_step.min(self.next_choice) {
             return;

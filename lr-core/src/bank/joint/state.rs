@@ -1,6 +1,6 @@
 //! Joint steps as named arrays.
 
-use super::{Counters, Joint};
+use super::{Counters, Curvatures, Joint};
 use crate::{
     config::BankConfig,
     dense::Factor,
@@ -22,6 +22,13 @@ impl Joint {
         let mut counts = vec![self.positions.len() as u64, factored as u64];
         counts.extend([*events, *next_step, *next_factor, *next_choice]);
         state.push("joint_counts", TensorData::U64(counts));
+        let Curvatures {
+            all,
+            waiting,
+            period,
+        } = self.curvatures;
+        let curvatures = vec![all, waiting, period];
+        state.push("joint_curvatures", TensorData::F64(curvatures));
         if !self.positions.is_empty() {
             let positions = self.positions.iter().map(|&p| u64::from(p)).collect();
             state.push("joint_positions", TensorData::U64(positions));
@@ -54,6 +61,19 @@ impl Joint {
             next_step: counts[3],
             next_factor: counts[4],
             next_choice: counts[5],
+        };
+        let sums = state.f64("joint_curvatures", 3)?;
+        if let Some(index) = sums.iter().position(|&sum| sum < 0.0) {
+            return Err(StateError::Value {
+                name: "joint_curvatures",
+                index,
+                value: sums[index],
+            });
+        }
+        joint.curvatures = Curvatures {
+            all: sums[0],
+            waiting: sums[1],
+            period: sums[2],
         };
         if chosen > 0 {
             let mut least = 0;

@@ -178,6 +178,7 @@ pub(super) unsafe fn learn<T, E>(
             }
         }
     });
+    pushes.keep(&mut look.pushes);
     match change {
         Some((gain, change)) => matrix::apply(stack, gain, change),
         None => stack.age(0.0),

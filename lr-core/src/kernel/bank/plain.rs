@@ -148,11 +148,12 @@ pub(super) fn learn(
     row: &Ordered<'_>,
     plan: &Plan,
     stack: &mut Stack,
-    look: &Look,
+    look: &mut Look,
     lesson: &Lesson,
     margin: f64,
 ) {
     let (mut pushes, update) = update_of(plan, look, lesson, margin);
+    look.pushes = pushes;
     if lesson.importance > 1.0 {
         pushes = shorten(lines, row, plan, look, lesson, &update);
     }

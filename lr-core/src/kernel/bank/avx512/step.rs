@@ -102,6 +102,19 @@ pub(super) struct Pushes {
     unit: __m512,
 }
 
+impl Pushes {
+    /// Keeps those of the members.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+    pub(super) fn keep(&self, lanes: &mut Lanes) {
+        #[allow(unsafe_code)]
+        // SAFETY: `Lanes` are aligned and fill a register.
+        unsafe {
+            _mm512_store_ps(lanes.0.as_mut_ptr(), self.members);
+        }
+    }
+}
+
 /// The same as in `plain`; the gradient of the stack is in the lanes of n and h.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
