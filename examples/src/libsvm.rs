@@ -172,10 +172,9 @@ fn learn_from_cache(
         },
         |batch| {
             let rows = batch.checked_rows();
-            let last = |row: &CheckedRow<'_>| row.positions().last().copied();
-            let dimension = rows.iter().filter_map(last).max();
-            let dimension = dimension.map_or(0, |last| last as usize + 1);
-            fold.learn(batch.labels().collect(), dimension, |row| rows[row])
+            let dimension = rows.iter().map(CheckedRow::dimension).max();
+            let labels = batch.labels().collect();
+            fold.learn(labels, dimension.unwrap_or(0), |row| rows[row])
         },
     )
 }

@@ -126,6 +126,13 @@ impl<'a> CheckedRow<'a> {
         self.row.values
     }
 
+    /// Returns 1 more than the largest position, 0 without any.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        let last = self.positions().last();
+        last.map_or(0, |&last| last as usize + 1)
+    }
+
     /// The row without what is known of its values.
     #[inline(always)]
     pub(crate) fn ordered(&self) -> &Ordered<'a> {

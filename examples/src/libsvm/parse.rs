@@ -327,6 +327,11 @@ mod tests {
 
     use super::*;
 
+    fn row_of(rows: &Rows, row: usize) -> (&[u32], &[f32]) {
+        let span = rows.indptr[row]..rows.indptr[row + 1];
+        (&rows.positions[span.clone()], &rows.values[span])
+    }
+
     fn parsed(text: &str) -> Result<Rows, LineError> {
         let mut rows = Rows::default();
         parse(text.as_bytes(), 1 << 24, &mut rows).map(|()| rows)
@@ -336,15 +341,15 @@ mod tests {
     fn labels_comments_blank_lines_and_empty_rows() {
         let rows = parsed("# head\n+1 1:1 7:0.5 # note\n\n-1\n0 qid:3 2:-2e-1\r\n1.0 0:3").unwrap();
         assert_eq!(rows.labels, [true, false, false, true]);
-        assert_eq!(rows.row(0), (&[1, 7][..], &[1.0, 0.5][..]));
-        assert_eq!(rows.row(1), (&[][..], &[][..]));
-        assert_eq!(rows.row(2), (&[2][..], &[-0.2][..]));
+        assert_eq!(row_of(&rows, 0), (&[1, 7][..], &[1.0, 0.5][..]));
+        assert_eq!(row_of(&rows, 1), (&[][..], &[][..]));
+        assert_eq!(row_of(&rows, 2), (&[2][..], &[-0.2][..]));
     }
 
     #[test]
     fn rows_out_of_order_are_sorted() {
         let rows = parsed("1 9:2 3:4").unwrap();
-        assert_eq!(rows.row(0), (&[3, 9][..], &[4.0, 2.0][..]));
+        assert_eq!(row_of(&rows, 0), (&[3, 9][..], &[4.0, 2.0][..]));
     }
 
     #[test]
@@ -481,7 +486,7 @@ mod tests {
     fn read(text: &str) -> Result<Vec<(bool, Pairs)>, u64> {
         let rows = parsed(text).map_err(|error| error.line)?;
         let pairs = |row| {
-            let (positions, values) = rows.row(row);
+            let (positions, values) = row_of(&rows, row);
             positions
                 .iter()
                 .copied()
@@ -489,7 +494,7 @@ mod tests {
                 .collect()
         };
         let labels = rows.labels.iter().copied();
-        Ok(labels.zip((0..rows.len()).map(pairs)).collect())
+        Ok(labels.zip((0..rows.labels.len()).map(pairs)).collect())
     }
 
     /// The same by the standard library.

@@ -23,25 +23,6 @@ pub(super) enum RowFault {
 }
 
 impl Rows {
-    /// Number of rows.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there is no row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// Positions and values of one row.
-    #[must_use]
-    pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
-        let span = self.indptr[row]..self.indptr[row + 1];
-        (&self.positions[span.clone()], &self.values[span])
-    }
-
     pub(super) fn clear(&mut self) {
         self.indptr.clear();
         self.indptr.push(0);
@@ -92,7 +73,7 @@ impl Rows {
         self.values.truncate(end);
         let largest = self.positions.iter().copied().max();
         if largest.is_some_and(|largest| largest >= limit) || !self.is_increasing() {
-            for row in 0..self.len() {
+            for row in 0..self.labels.len() {
                 self.put_in_order(row, limit)
                     .map_err(|fault| (row, fault))?;
             }

@@ -95,8 +95,8 @@ impl CheckedRows {
             let (positions, values) = rows.entries(row);
             let checked = CheckedRow::new(positions, values)
                 .map_err(|source| RowsError::Row { row, source })?;
-            let dimension = positions.last().map_or(0, |&last| last as usize + 1);
-            rows.largest.push(checked.largest);
+            let (largest, dimension) = (checked.largest, checked.dimension());
+            rows.largest.push(largest);
             rows.dimension = rows.dimension.max(dimension);
         }
         Ok(rows)
@@ -188,6 +188,7 @@ mod tests {
             assert_eq!(row.positions(), alone.positions());
             assert_eq!(row.values(), alone.values());
             assert_eq!(row.largest().to_bits(), alone.largest().to_bits());
+            assert_eq!(row.dimension(), alone.dimension());
         }
         assert_eq!(rows.into_parts(), parts());
         let none = CheckedRows::new(vec![], vec![], vec![]).unwrap();
