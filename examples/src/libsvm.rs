@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use lr_core::{CheckedRow, CheckedRows, Learner, LearnerConfig};
+use lr_core::{CheckedExample, CheckedRow, CheckedRows, Learner, LearnerConfig, Prediction};
 use model_io::chunk::ChunkFile;
 
 use self::cache::{CacheWriter, Cached};
@@ -29,6 +29,9 @@ pub const DEFAULT_MAX_DIMENSION: u32 = 1 << 24;
 /// Positions that the learner has memory for from the beginning: 8 MiB of the default's, of which the
 /// system gives what is used.
 const RESERVED: usize = 1 << 17;
+
+/// Rows that are handed to the learner together.
+const AT_ONCE: usize = 256;
 
 /// What to learn from, and how.
 #[derive(Debug, Clone)]
@@ -85,6 +88,7 @@ pub fn run(config: &LibsvmConfig, progress: Progress) -> Result<Summary, Failure
     let tally = Tally::new(Scores::new(config)?);
     let mut fold = Fold {
         learner,
+        predictions: Vec::new(),
         rows: 0,
         is_counted: true,
         tally: &tally,
@@ -142,7 +146,7 @@ fn learn_from_text(
             if let Some(cache) = &mut cache {
                 cache.write(&rows, &labels)?;
             }
-            fold.learn(labels, rows.dimension(), |row| rows.row(row))?;
+            fold.learn(labels, rows.dimension(), rows.iter())?;
             let (indptr, positions, values) = rows.into_parts();
             // Nobody takes them once everything is parsed.
             let _ = used.send(Rows {
@@ -174,7 +178,7 @@ fn learn_from_cache(
             let rows = batch.checked_rows();
             let dimension = rows.iter().map(CheckedRow::dimension).max();
             let labels = batch.labels().collect();
-            fold.learn(labels, dimension.unwrap_or(0), |row| rows[row])
+            fold.learn(labels, dimension.unwrap_or(0), rows.iter().copied())
         },
     )
 }
@@ -192,6 +196,8 @@ fn parse_block(block: &Block, limit: u32, rows: &mut Rows) -> Result<(), Failure
 /// The ordered half: predict and learn.
 struct Fold<'a> {
     learner: Learner,
+    /// Of the rows learned last.
+    predictions: Vec<Prediction>,
     /// Rows so far, of all passes.
     rows: u64,
     /// Whether predictions are counted: those of the first pass.
@@ -206,24 +212,30 @@ impl Fold<'_> {
         &mut self,
         labels: Vec<bool>,
         dimension: usize,
-        row: impl Fn(usize) -> CheckedRow<'a>,
+        rows: impl Iterator<Item = CheckedRow<'a>>,
     ) -> Result<(), Failure> {
         self.learner
             .grow(dimension)
             .map_err(|source| Failure::at("learner", source))?;
         let count = labels.len();
+        let mut examples = rows
+            .zip(&labels)
+            .map(|(row, &label)| CheckedExample::new(row, label));
         let mut probabilities = Vec::with_capacity(count);
-        let mut next = (count > 0).then(|| row(0));
-        for (index, &label) in labels.iter().enumerate() {
-            let Some(current) = next else { break };
-            next = (index + 1 < count).then(|| row(index + 1));
-            let prediction = self
-                .learner
-                .learn_row_ahead(&current, label, 1.0, next.as_ref())
-                .map_err(|source| {
-                    Failure::at(format!("row {}", self.rows + index as u64), source)
-                })?;
-            probabilities.push(prediction.probability);
+        let mut some = Vec::with_capacity(AT_ONCE);
+        loop {
+            some.clear();
+            some.extend(examples.by_ref().take(AT_ONCE));
+            if some.is_empty() {
+                break;
+            }
+            self.predictions.clear();
+            let learned = self.learner.learn_rows(&some, &mut self.predictions);
+            probabilities.extend(self.predictions.iter().map(|p| p.probability));
+            learned.map_err(|source| {
+                let row = self.rows + probabilities.len() as u64;
+                Failure::at(format!("row {row}"), source)
+            })?;
         }
         self.rows += count as u64;
         self.stage.advance(count as u64);

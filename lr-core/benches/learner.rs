@@ -14,7 +14,10 @@
 use std::{env, fs, hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use lr_core::{CheckedRow, Example, Kernel, Learner, OptimizerConfig, sprs::CsVecViewI};
+use lr_core::{
+    CheckedExample, CheckedRow, Example, Kernel, Learner, OptimizerConfig, Prediction,
+    sprs::CsVecViewI,
+};
 
 struct Rows {
     dimension: usize,
@@ -116,20 +119,21 @@ fn generator() -> impl FnMut() -> u64 {
 
 const OPTIMIZERS: [&str; 5] = ["sgd", "adagrad", "normalized", "ftrl", "bank"];
 
-fn learn(learner: &mut Learner, rows: &[(CheckedRow<'_>, bool)], prefetch: bool) {
-    for (i, (row, label)) in rows.iter().enumerate() {
-        let next = rows.get(i + 1).filter(|_| prefetch).map(|(next, _)| next);
-        let prediction = learner.learn_row_ahead(row, *label, 1.0, next);
-        black_box(prediction.unwrap());
+/// Learns rows as a program does, as many at a time as keep the predictions in the cache.
+fn learn(learner: &mut Learner, rows: &[CheckedExample<'_>], predictions: &mut Vec<Prediction>) {
+    for rows in rows.chunks(256) {
+        predictions.clear();
+        learner.learn_rows(rows, predictions).unwrap();
+        black_box(&*predictions);
     }
 }
 
-fn checked(rows: &Rows) -> Vec<(CheckedRow<'_>, bool)> {
+fn checked(rows: &Rows) -> Vec<CheckedExample<'_>> {
     (0..rows.labels.len())
         .map(|row| {
             let (positions, values) = rows.slices(row);
             let row_of = CheckedRow::new(positions, values).unwrap();
-            (row_of, rows.labels[row])
+            CheckedExample::new(row_of, rows.labels[row])
         })
         .collect()
 }
@@ -142,24 +146,34 @@ fn measure(criterion: &mut Criterion, name: &str, rows: &Rows) {
     let all = checked(rows);
     let views: Vec<_> = (0..count).map(|row| rows.view(row)).collect();
     let weights = vec![0.01_f32; rows.dimension];
+    let mut predictions = Vec::new();
     group.bench_function("dot", |b| b.iter(|| dot(&weights, rows)));
     for optimizer in OPTIMIZERS {
         let config: OptimizerConfig = optimizer.parse().unwrap();
         let fresh = Learner::new(rows.dimension, config).unwrap();
         for kernel in Kernel::available() {
-            for prefetch in [false, true] {
-                let suffix = if prefetch { "+prefetch" } else { "" };
-                let mut learner = fresh.clone();
-                learner.set_kernel(kernel);
-                group.bench_function(format!("learn/{optimizer}/{kernel:?}{suffix}"), |b| {
-                    b.iter_batched_ref(
-                        || learner.clone(),
-                        |learner| learn(learner, &all, prefetch),
-                        BatchSize::LargeInput,
-                    );
-                });
-            }
+            let mut learner = fresh.clone();
+            learner.set_kernel(kernel);
+            group.bench_function(format!("learn/{optimizer}/{kernel:?}"), |b| {
+                b.iter_batched_ref(
+                    || learner.clone(),
+                    |learner| learn(learner, &all, &mut predictions),
+                    BatchSize::LargeInput,
+                );
+            });
         }
+        group.bench_function(format!("learn/{optimizer}/row by row"), |b| {
+            b.iter_batched_ref(
+                || fresh.clone(),
+                |learner| {
+                    for example in &all {
+                        let CheckedExample { row, label, .. } = example;
+                        black_box(learner.learn_row(row, *label, 1.0).unwrap());
+                    }
+                },
+                BatchSize::LargeInput,
+            );
+        });
         group.bench_function(format!("learn/{optimizer}/unchecked"), |b| {
             b.iter_batched_ref(
                 || fresh.clone(),
@@ -173,11 +187,11 @@ fn measure(criterion: &mut Criterion, name: &str, rows: &Rows) {
         });
     }
     let mut learner = Learner::new(rows.dimension, OptimizerConfig::default()).unwrap();
-    learn(&mut learner, &all, true);
+    learn(&mut learner, &all, &mut predictions);
     let model = learner.model().unwrap();
     group.bench_function("predict/model", |b| {
         b.iter(|| {
-            let margins = all.iter().map(|(row, _)| model.margin_of(row).unwrap());
+            let margins = all.iter().map(|e| model.margin_of(&e.row).unwrap());
             black_box(margins.sum::<f64>())
         });
     });
@@ -195,6 +209,7 @@ fn measure(criterion: &mut Criterion, name: &str, rows: &Rows) {
 fn miss(criterion: &mut Criterion, dimension: u32) {
     let rows = Rows::uniform(20_000, dimension);
     let all = checked(&rows);
+    let mut predictions = Vec::new();
     let mut group = criterion.benchmark_group(format!("uniform/{dimension}"));
     group.throughput(Throughput::Elements(rows.positions.len() as u64));
     {
@@ -204,12 +219,9 @@ fn miss(criterion: &mut Criterion, dimension: u32) {
     for optimizer in OPTIMIZERS {
         let config: OptimizerConfig = optimizer.parse().unwrap();
         let mut learner = Learner::new(rows.dimension, config).unwrap();
-        for prefetch in [false, true] {
-            let suffix = if prefetch { "+prefetch" } else { "" };
-            group.bench_function(format!("learn/{optimizer}{suffix}"), |b| {
-                b.iter(|| learn(&mut learner, &all, prefetch));
-            });
-        }
+        group.bench_function(format!("learn/{optimizer}"), |b| {
+            b.iter(|| learn(&mut learner, &all, &mut predictions));
+        });
     }
     group.finish();
 }

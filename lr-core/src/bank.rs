@@ -6,12 +6,13 @@ use self::joint::Joint;
 use crate::{
     config::{BankConfig, RateDecay},
     kernel::{
-        Checked, Soon, Stack, TERMS,
+        Checked, Instructions, Soon, Stack, TERMS,
         bank::{
             self, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, SHRINK,
             SQUARES, Sources,
         },
     },
+    learner::Learn,
     row::CheckedRow,
     rules::Lesson,
     state::{LearnerState, StateError, TensorData},
@@ -114,11 +115,6 @@ impl Bank {
         }
     }
 
-    /// The lines of a row that comes soon.
-    pub(crate) fn soon<'a>(&self, positions: &'a [u32]) -> Soon<'a, Line> {
-        Soon::new(&self.lines, positions)
-    }
-
     /// Returns the margin of a row.
     pub(crate) fn margin(&self, row: &CheckedRow<'_>) -> f64 {
         let mut look = Look::default();
@@ -130,30 +126,6 @@ impl Bank {
             lines, plan, stack, ..
         } = self;
         bank::look(lines, row.ordered(), plan, stack, look)
-    }
-
-    /// Predicts a row, checks the margin, learns, and returns what the check said.
-    #[inline(always)]
-    pub(crate) fn learn<T, E>(
-        &mut self,
-        row: &CheckedRow<'_>,
-        lesson: &Lesson,
-        check: impl FnOnce(f64) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let Self {
-            lines,
-            plan,
-            stack,
-            look,
-            joint,
-            ..
-        } = self;
-        let said = bank::learn(lines, row.ordered(), plan, stack, look, lesson, check)?;
-        if let Some(joint) = joint {
-            let push = look.pushes.0[joint.member()];
-            joint.learn(plan.kernel, lines, row, push, lesson);
-        }
-        Ok(said)
     }
 
     /// Returns the variance of the margin: that of the mixing coefficients, plus that of the
@@ -326,5 +298,50 @@ impl Bank {
         }
         bank.joint = Joint::load(config, dimension, state)?;
         Ok(bank)
+    }
+}
+
+impl Learn for Bank {
+    type Slot = Line;
+
+    #[inline(always)]
+    fn dimension(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn is_large(&self) -> bool {
+        true
+    }
+
+    /// The lines of a row that comes soon.
+    #[inline(always)]
+    fn soon<'a>(&self, positions: &'a [u32]) -> Soon<'a, Line> {
+        Soon::new(&self.lines, positions)
+    }
+
+    #[inline(always)]
+    fn learn(
+        &mut self,
+        on: impl Instructions,
+        row: &CheckedRow<'_>,
+        lesson: &Lesson,
+        is_good: impl FnOnce(f64) -> bool,
+    ) -> bool {
+        let Self {
+            lines,
+            plan,
+            stack,
+            look,
+            joint,
+            ..
+        } = self;
+        if !bank::learn(on, lines, row.ordered(), plan, stack, look, lesson, is_good) {
+            return false;
+        }
+        if let Some(joint) = joint {
+            let push = look.pushes.0[joint.member()];
+            joint.learn(plan.kernel, lines, row, push, lesson);
+        }
+        true
     }
 }

@@ -2,6 +2,8 @@
 
 use sprs::CsVecViewI;
 
+use crate::row::CheckedRow;
+
 /// One training example: a row of features, its label, and its importance.
 ///
 /// A plain value; it is checked by whoever takes it, so building one cannot fail.
@@ -39,6 +41,49 @@ impl<'a> Example<'a> {
 
     /// Sets the importance; it must be finite and at least 0, or learning refuses the example.
     #[must_use]
+    pub fn importance(mut self, importance: f32) -> Self {
+        self.importance = importance;
+        self
+    }
+}
+
+/// [`Example`] whose row was checked before.
+///
+/// # Examples
+///
+/// ```
+/// use lr_core::{CheckedExample, CheckedRow};
+///
+/// let row = CheckedRow::new(&[0, 2], &[1.0, 0.5])?;
+/// let example = CheckedExample::new(row, true).importance(2.0);
+/// assert_eq!(example.row.positions().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct CheckedExample<'a> {
+    /// The row.
+    pub row: CheckedRow<'a>,
+    /// What happened: liked or not.
+    pub label: bool,
+    /// How many ordinary examples this one stands for; finite, at least 0, dimensionless.
+    pub importance: f32,
+}
+
+impl<'a> CheckedExample<'a> {
+    /// Joins a row and its label, with importance 1.
+    #[must_use]
+    #[inline]
+    pub fn new(row: CheckedRow<'a>, label: bool) -> Self {
+        Self {
+            row,
+            label,
+            importance: 1.0,
+        }
+    }
+
+    /// Sets the importance; it must be finite and at least 0, or learning refuses the example.
+    #[must_use]
+    #[inline]
     pub fn importance(mut self, importance: f32) -> Self {
         self.importance = importance;
         self

@@ -14,6 +14,7 @@ pub(crate) mod bank;
 mod check;
 mod dot;
 mod exp;
+mod instructions;
 mod number;
 pub(crate) mod single;
 mod stack;
@@ -22,8 +23,6 @@ pub(crate) mod tile;
 pub(crate) use check::{is_increasing, summary as row_summary};
 pub(crate) use dot::dot;
 pub(crate) use exp::{complement_sigmoid, exp_negative};
-pub(crate) use number::Number;
-pub(crate) use stack::{Stack, TERMS, drawn};
 
 /// Which instructions the inner loops use. All give the same bits.
 ///
@@ -116,6 +115,30 @@ macro_rules! dispatch {
     }};
 }
 pub(crate) use dispatch;
+
+/// Adds `shift` to each margin, and computes its [`sigmoid`](crate::sigmoid), to the same bits.
+pub(crate) fn shift_and_squash(margins: &mut [f64], shift: f64, probabilities: &mut [f64]) {
+    #[inline(always)]
+    fn body(margins: &mut [f64], shift: f64, probabilities: &mut [f64]) {
+        for margin in &mut *margins {
+            *margin += shift;
+        }
+        let (blocks, rest) = margins.as_chunks();
+        let (results, rest_results) = probabilities.as_chunks_mut();
+        for (result, margins) in results.iter_mut().zip(blocks) {
+            *result = exp::eight_sigmoids(margins);
+        }
+        for (result, &margin) in rest_results.iter_mut().zip(rest) {
+            *result = crate::sigmoid(margin);
+        }
+    }
+    let kernel = Checked::best();
+    dispatch!(kernel, body, (margins: &mut [f64], shift: f64, probabilities: &mut [f64]));
+}
+
+pub(crate) use instructions::{Instructions, Work, run};
+pub(crate) use number::Number;
+pub(crate) use stack::{Stack, TERMS, drawn};
 
 /// A kernel that this CPU can run: the proof that the unsafe calls rest on.
 #[derive(Debug, Clone, Copy)]

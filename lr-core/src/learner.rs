@@ -2,21 +2,23 @@
 
 mod bounds;
 mod carry;
+mod course;
 mod error;
 mod explain;
 mod state;
 
 use sprs::CsVecViewI;
 
-use self::bounds::Bounds;
+pub(crate) use self::course::Learn;
+use self::course::{Course, Examples};
 use crate::{
     bank::Bank,
     config::{ConfigError, LearnerConfig, OptimizerConfig},
-    example::Example,
-    kernel::{Checked, Kernel},
+    example::{CheckedExample, Example},
+    kernel::{self, Checked, Kernel},
     loss::sigmoid,
     row::{CheckedRow, RowError, check_importance},
-    rules::{AdaGrad, Decay, Ftrl, Lesson, Normalized, Sgd},
+    rules::{AdaGrad, Decay, Ftrl, Normalized, Sgd},
     single::Single,
 };
 
@@ -70,13 +72,8 @@ pub struct Learner {
     config: LearnerConfig,
     dimension: usize,
     kind: Kind,
-    events: u64,
-    mean_loss: f64,
-    /// What an event adds to decayed sums; grows by `growth` at each.
-    gain: f64,
-    growth: f64,
-    /// That of the gain.
-    decay: Decay,
+    kernel: Checked,
+    course: Course,
     /// ln of the sampling rate: what is added to a margin to undo it.
     unsampling: f64,
 }
@@ -106,6 +103,9 @@ use on_single;
 
 /// Gain at which decayed sums are brought to new units, a power of two so that nothing is rounded.
 const MOST_GAIN: f64 = 1_048_576.0;
+
+/// Examples whose probabilities are computed together.
+const CHUNK: usize = 64;
 
 impl Learner {
     /// Builds a learner that knows nothing: every weight is 0.
@@ -150,7 +150,7 @@ impl Learner {
     pub fn learn(&mut self, example: &Example<'_>) -> Result<Prediction, LearnError> {
         let row = CheckedRow::of_model(&example.features, self.dimension)
             .map_err(|source| LearnError::Row { source })?;
-        self.learn_fitting(&row, example.label, example.importance, &[])
+        self.learn_row(&row, example.label, example.importance)
     }
 
     /// [`Learner::learn`] for a row that was checked before.
@@ -176,91 +176,133 @@ impl Learner {
         label: bool,
         importance: f32,
     ) -> Result<Prediction, LearnError> {
-        self.learn_row_ahead(row, label, importance, None)
+        let example = CheckedExample::new(*row, label).importance(importance);
+        let mut margin = [0.0];
+        self.take(&[example], &[], &mut margin)?;
+        Ok(self.prediction(margin[0]))
     }
 
-    /// [`Learner::learn_row`], and asks the memory for what the next row will need, while the step
-    /// waits for its gradient. Changes no result.
+    /// Learns one row after the other as [`Learner::learn_row`] does, to the same bits, and adds what
+    /// was predicted for each before it was learned to `predictions`.
     ///
-    /// Pays for the bank, whose 64 bytes a position soon fill a first-level cache, and for the other
-    /// learners where their slots do not fit in a second-level cache.
+    /// Single learners take a fifth to a quarter less time than row by row, the bank an eighth: the memory
+    /// is asked for a row before it is needed, and probabilities are computed eight at a time.
     ///
     /// # Errors
     ///
-    /// As [`Learner::learn`].
-    pub fn learn_row_ahead(
+    /// As [`Learner::learn`], of the first row that is refused. The rows before it are learned, and
+    /// `predictions` has grown by as many.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use lr_core::{CheckedExample, CheckedRow, Learner, OptimizerConfig};
+    ///
+    /// let examples = [
+    ///     CheckedExample::new(CheckedRow::new(&[0, 2], &[1.0, 0.5])?, true),
+    ///     CheckedExample::new(CheckedRow::new(&[1], &[1.0])?, false),
+    /// ];
+    /// let mut learner = Learner::new(3, OptimizerConfig::default())?;
+    /// let mut predictions = Vec::new();
+    /// learner.learn_rows(&examples, &mut predictions)?;
+    /// assert_eq!(predictions.len(), 2);
+    /// assert_eq!(predictions[0].probability, 0.5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn learn_rows(
         &mut self,
-        row: &CheckedRow<'_>,
-        label: bool,
-        importance: f32,
-        next: Option<&CheckedRow<'_>>,
-    ) -> Result<Prediction, LearnError> {
-        row.check_fit(self.dimension)
-            .map_err(|source| LearnError::Row { source })?;
-        let next = next.map_or(&[][..], CheckedRow::positions);
-        self.learn_fitting(row, label, importance, next)
+        examples: &[CheckedExample<'_>],
+        predictions: &mut Vec<Prediction>,
+    ) -> Result<(), LearnError> {
+        let (mut margins, mut probabilities) = ([0.0; CHUNK], [0.0; CHUNK]);
+        let mut chunks = examples.chunks(CHUNK).peekable();
+        while let Some(chunk) = chunks.next() {
+            let next = chunks
+                .peek()
+                .map_or(&[][..], |next| next[0].row.positions());
+            let before = self.events();
+            let taken = self.take(chunk, next, &mut margins);
+            #[expect(clippy::cast_possible_truncation, reason = "at most those of a chunk")]
+            let count = (self.events() - before) as usize;
+            let (margins, probabilities) = (&mut margins[..count], &mut probabilities[..count]);
+            kernel::shift_and_squash(margins, self.unsampling, probabilities);
+            let pairs = margins.iter().zip(&*probabilities);
+            predictions.extend(pairs.map(|(&margin, &probability)| Prediction {
+                margin,
+                probability,
+            }));
+            taken?;
+        }
+        Ok(())
     }
 
+    /// Learns examples in their order, up to the first one that is refused, and writes their margins
+    /// down. `next`: the positions of the row that follows them.
     #[inline(always)]
-    fn learn_fitting(
+    fn take(
         &mut self,
-        row: &CheckedRow<'_>,
-        label: bool,
-        importance: f32,
+        examples: &[CheckedExample<'_>],
         next: &[u32],
-    ) -> Result<Prediction, LearnError> {
-        check_importance(importance).map_err(|source| LearnError::Row { source })?;
-        let class = if label {
-            self.config.positive_importance
-        } else {
-            self.config.negative_importance
-        };
-        let importance = importance * class;
-        let bounds = Bounds {
-            max_margin: self.config.max_margin,
-            max_mean_loss: self.config.max_mean_loss,
-            mean_loss: self.mean_loss,
-            events: self.events,
-            label,
-            // The bias sees a value of 1, even where the row is empty.
-            step: f64::from(importance.max(1.0)) * f64::from(row.largest().max(1.0)),
-        };
-        let full = self.gain * self.growth >= MOST_GAIN;
-        if full || importance <= 0.0 {
-            let margin = on_single!(&self.kind, bank => bank.margin(row), s => s.margin(row));
-            let mean_loss = bounds.check(margin)?;
-            self.age();
-            if importance <= 0.0 {
-                return Ok(self.count(self.prediction(margin), mean_loss));
+        margins: &mut [f64],
+    ) -> Result<(), LearnError> {
+        let mut done = 0;
+        loop {
+            let rest = Examples {
+                all: &examples[done..],
+                next,
+                margins: &mut margins[done..],
+            };
+            let kernel = self.kernel;
+            done += on_single!(
+                &mut self.kind,
+                bank => bank.learn_ordinary(kernel, &mut self.course, rest),
+                s => s.learn_ordinary(kernel, &mut self.course, rest)
+            );
+            let Some(example) = examples.get(done) else {
+                return Ok(());
+            };
+            if let Some(margin) = self.take_rare(example)? {
+                margins[done] = margin;
+                done += 1;
             }
         }
-        let (gain, decay) = if full {
-            (self.gain, self.decay)
-        } else {
-            self.aged()
+    }
+
+    /// Takes an example that is not ordinary: refuses it, or returns its margin if nothing is to be
+    /// learned from it, or brings decayed sums to new units, after which it may be ordinary.
+    #[cold]
+    fn take_rare(&mut self, example: &CheckedExample<'_>) -> Result<Option<f64>, LearnError> {
+        let CheckedExample {
+            row, importance, ..
+        } = example;
+        check_importance(*importance)
+            .and_then(|()| row.check_fit(self.dimension))
+            .map_err(|source| LearnError::Row { source })?;
+        let margin = on_single!(&self.kind, bank => bank.margin(row), s => s.margin(row));
+        let bounds = self.course.bounds(example);
+        let Some(mean_loss) = bounds.check(margin) else {
+            return Err(bounds.refuse(margin));
         };
-        let lesson = Lesson {
-            label,
-            importance,
-            before: self.events,
-            decay,
-        };
-        let unsampling = self.unsampling;
-        // While the step waits for its gradient there is time for all this.
-        macro_rules! learn {
-            ($learner:expr) => {{
-                let soon = $learner.soon(next);
-                $learner.learn(row, &lesson, move |margin| {
-                    let mean_loss = bounds.check(margin)?;
-                    soon.prefetch();
-                    Ok((Prediction::new(margin, unsampling), mean_loss))
-                })?
-            }};
+        if self.course.is_full() {
+            self.renew();
+            return Ok(None);
         }
-        let (prediction, mean_loss) =
-            on_single!(&mut self.kind, bank => learn!(bank), s => learn!(s));
-        (self.gain, self.decay) = (gain, decay);
-        Ok(self.count(prediction, mean_loss))
+        if self.course.importance(example) > 0.0 {
+            // Not reached: nothing else keeps an example from being learned.
+            return Err(bounds.refuse(margin));
+        }
+        self.course.advance(mean_loss);
+        Ok(Some(margin))
+    }
+
+    /// Brings decayed sums to units in which the gain is small again. Of no consequence for any
+    /// prediction.
+    fn renew(&mut self) {
+        self.course.progress.gain /= MOST_GAIN;
+        self.course.progress.decay = Decay::new(self.course.progress.gain);
+        #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
+        let factor = (1.0 / MOST_GAIN) as f32;
+        on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
     }
 
     /// Asks the memory for what a row will need, without waiting: call it for the next row before
@@ -293,7 +335,7 @@ impl Learner {
     /// Returns the number of examples learned.
     #[must_use]
     pub fn events(&self) -> u64 {
-        self.events
+        self.course.progress.events
     }
 
     /// Returns the number of positions.
@@ -311,56 +353,23 @@ impl Learner {
     /// Chooses the instructions of the inner loops, for tests and benchmarks; every kernel gives
     /// the same bits. One that this CPU cannot run is replaced by [`Kernel::Plain`].
     pub fn set_kernel(&mut self, kernel: Kernel) {
-        let kernel = Checked::new(kernel);
-        on_single!(&mut self.kind, bank => bank.set_kernel(kernel), s => s.set_kernel(kernel));
+        self.kernel = Checked::new(kernel);
+        if let Kind::Bank(bank) = &mut self.kind {
+            bank.set_kernel(self.kernel);
+        }
     }
 
     fn assemble(config: LearnerConfig, dimension: usize, kind: Kind) -> Self {
         let unsampling = libm::log(config.sampling_rate);
-        // ln 2 over the half-life; exactly 1 where nothing is forgotten.
-        let growth = libm::exp(std::f64::consts::LN_2 / config.half_life);
+        let course = Course::new(&config);
         Self {
             config,
             dimension,
             kind,
-            events: 0,
-            mean_loss: 0.0,
-            gain: 1.0,
-            growth,
-            decay: Decay::new(1.0),
+            kernel: Checked::best(),
+            course,
             unsampling,
         }
-    }
-
-    /// What an event adds to decayed sums, one event later.
-    #[inline(always)]
-    fn aged(&self) -> (f64, Decay) {
-        if self.growth <= 1.0 {
-            return (self.gain, self.decay);
-        }
-        let gain = self.gain * self.growth;
-        (gain, Decay::new(gain))
-    }
-
-    /// Ages the evidence by one event, and brings the sums to new units where they are due.
-    fn age(&mut self) {
-        let (gain, decay) = self.aged();
-        (self.gain, self.decay) = (gain, decay);
-        if gain >= MOST_GAIN {
-            self.gain /= MOST_GAIN;
-            self.decay = Decay::new(self.gain);
-            #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
-            let factor = (1.0 / MOST_GAIN) as f32;
-            on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
-        }
-    }
-
-    /// Counts an event, and returns its prediction.
-    #[inline(always)]
-    fn count(&mut self, prediction: Prediction, mean_loss: f64) -> Prediction {
-        self.mean_loss = mean_loss;
-        self.events += 1;
-        prediction
     }
 
     fn prediction(&self, margin: f64) -> Prediction {

@@ -23,8 +23,9 @@
 //!
 //! # Overview
 //!
-//! - [`Learner`] takes an [`Example`] at a time; [`OptimizerConfig`] says how it learns, by default
-//!   a bank of eleven members stacked online ([`BankConfig`]).
+//! - [`Learner`] takes an [`Example`] at a time, or many rows that were checked before
+//!   ([`Learner::learn_rows`]); [`OptimizerConfig`] says how it learns, by default a bank of eleven
+//!   members stacked online ([`BankConfig`]).
 //! - [`Learner::model`] gives a [`LinearModel`]; [`Learner::state`] and [`Learner::from_state`] stop
 //!   and continue a run, [`Learner::rescale`] and [`Learner::remap`] carry it to new statistics and
 //!   new positions.
@@ -81,7 +82,7 @@ pub use crate::{
         AdaGradConfig, BankConfig, ConfigError, FtrlConfig, LearnerConfig, Member,
         NormalizedConfig, OptimizerConfig, RateDecay, Schedule, SgdConfig,
     },
-    example::Example,
+    example::{CheckedExample, Example},
     kernel::Kernel,
     learner::{LearnError, Learner, Prediction, Quantity, RescaleError},
     loss::{log_loss, logistic_gradient, logistic_loss, logit, sigmoid},

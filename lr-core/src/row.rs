@@ -105,11 +105,16 @@ impl<'a> CheckedRow<'a> {
 
     #[inline(always)]
     fn if_sound(positions: &'a [u32], values: &'a [f32]) -> Option<Self> {
-        let (ordered, largest) = kernel::row_summary(positions, values);
-        let largest = f32::from_bits(largest);
+        let (ordered, sizes) = kernel::row_summary(positions, values);
+        let largest = f32::from_bits(sizes.largest);
+        let ones = sizes.ones;
         let sound = positions.len() == values.len() && ordered && largest.is_finite();
         sound.then_some(Self {
-            row: Ordered { positions, values },
+            row: Ordered {
+                positions,
+                values,
+                ones,
+            },
             largest,
         })
     }
@@ -167,11 +172,12 @@ impl<'a> CheckedRow<'a> {
 }
 
 /// Positions and values, equally long, the positions strictly increasing; of the values nothing is
-/// known. The unsafe loads of the kernels rest on this and on [`Ordered::fits`].
+/// known but whether all of them are 1, and that not always. The unsafe loads of the kernels rest on this and on [`Ordered::fits`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ordered<'a> {
     positions: &'a [u32],
     values: &'a [f32],
+    ones: bool,
 }
 
 impl<'a> Ordered<'a> {
@@ -192,7 +198,11 @@ impl<'a> Ordered<'a> {
         values: &'a [f32],
         dimension: usize,
     ) -> Result<Self, RowError> {
-        let row = Self { positions, values };
+        let row = Self {
+            positions,
+            values,
+            ones: false,
+        };
         let sound = positions.len() == values.len() && kernel::is_increasing(positions);
         if sound && row.fits(dimension) {
             return Ok(row);
@@ -206,6 +216,12 @@ impl<'a> Ordered<'a> {
 
     pub(crate) fn values(&self) -> &'a [f32] {
         self.values
+    }
+
+    /// Whether every value is known to be 1.
+    #[inline(always)]
+    pub(crate) fn ones(&self) -> bool {
+        self.ones
     }
 
     /// Returns whether every position is below `dimension`; the last one is the greatest.

@@ -2,9 +2,10 @@
 
 use crate::{
     kernel::{
-        self, Checked, Soon,
+        self, Instructions, Soon,
         single::{Seen, Stored},
     },
+    learner::Learn,
     row::CheckedRow,
     rules::{Event, Lesson, Numbers, Rule, Step},
     state::{LearnerState, StateError, TensorData},
@@ -23,7 +24,6 @@ pub(crate) struct Single<R: Rule> {
     seen: Seen,
     /// Its rates, where they are needed before the steps.
     rates: Vec<f32>,
-    kernel: Checked,
 }
 
 fn weight<S: Stored>(slot: &S) -> f32 {
@@ -40,12 +40,7 @@ impl<R: Rule> Single<R> {
             bias,
             seen: Seen::new(),
             rates: Vec::new(),
-            kernel: Checked::best(),
         }
-    }
-
-    pub(crate) fn set_kernel(&mut self, kernel: Checked) {
-        self.kernel = kernel;
     }
 
     pub(crate) fn grow(&mut self, dimension: usize) {
@@ -61,59 +56,17 @@ impl<R: Rule> Single<R> {
         kernel::single::margin(&self.slots, row.ordered()) + f64::from(self.bias[0])
     }
 
-    /// Returns the margin of a row and keeps what learning from it needs.
-    fn observe(&mut self, row: &CheckedRow<'_>) -> f64 {
-        let Self { slots, seen, .. } = self;
-        let sum = kernel::single::observe(self.kernel, slots, row.ordered(), seen);
-        sum + f64::from(self.bias[0])
-    }
-
-    /// The slots of a row that comes soon: none where all slots fit in a second-level cache, because
-    /// asking costs a tenth of learning.
-    pub(crate) fn soon<'a>(&self, positions: &'a [u32]) -> Soon<'a, R::Slot> {
-        let small = size_of_val(&*self.slots) <= SMALL;
-        Soon::new(&self.slots, if small { &[] } else { positions })
-    }
-
-    /// Predicts a row, checks the margin, learns, and returns what the check said.
-    #[inline(always)]
-    pub(crate) fn learn<T, E>(
-        &mut self,
-        row: &CheckedRow<'_>,
-        lesson: &Lesson,
-        check: impl FnOnce(f64) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let margin = self.observe(row);
-        let event = Event::new(lesson, margin);
-        let said = check(margin)?;
-        self.take(row, lesson, margin, event);
-        Ok(said)
-    }
-
-    /// Learns a row that has just been observed.
-    #[inline(always)]
-    fn take(&mut self, row: &CheckedRow<'_>, lesson: &Lesson, margin: f64, event: Event) {
-        let step = self.rule.step_of(event);
-        if R::INVARIANT && event.importance > 1.0 {
-            self.learn_important(row, lesson, margin, &step);
-            return;
-        }
-        let push = event.importance * event.gradient;
-        let rate = step.prepare(&mut self.bias, 1.0);
-        step.step(&mut self.bias, 1.0, rate, push);
-        let Self { slots, seen, .. } = self;
-        kernel::single::learn(self.kernel, &step, slots, row.ordered(), seen, push);
-    }
-
     /// Learns with steps that follow the gradient flow, so that they do not overshoot: their common
     /// factor needs all rates first.
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
+    #[cold]
     fn learn_important(
         &mut self,
         row: &CheckedRow<'_>,
-        lesson: &Lesson,
+        label: bool,
+        importance: f32,
         margin: f64,
-        step: &R::Step,
+        step: R::Step,
     ) {
         let Self {
             slots, bias, rates, ..
@@ -130,8 +83,8 @@ impl<R: Rule> Single<R> {
             reach += f64::from(rate) * (f64::from(x) * f64::from(x));
             rates.push(rate);
         }
-        let importance = f64::from(lesson.importance);
-        let push = invariant_push(margin, lesson.label, importance, reach) as f32;
+        let importance = f64::from(importance);
+        let push = invariant_push(margin, label, importance, reach) as f32;
         step.step(bias, 1.0, bias_rate, push);
         for ((&position, &x), &rate) in entries.zip(&*rates) {
             let slot = &mut slots[position as usize];
@@ -233,6 +186,58 @@ impl<R: Rule> Single<R> {
         }
         single.rule.complete(&mut single.bias);
         Ok(single)
+    }
+}
+
+impl<R: Rule> Learn for Single<R> {
+    type Slot = R::Slot;
+
+    #[inline(always)]
+    fn dimension(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn is_large(&self) -> bool {
+        size_of_val(&*self.slots) > SMALL
+    }
+
+    #[inline(always)]
+    fn soon<'a>(&self, positions: &'a [u32]) -> Soon<'a, R::Slot> {
+        Soon::new(&self.slots, positions)
+    }
+
+    #[inline(always)]
+    fn learn(
+        &mut self,
+        on: impl Instructions,
+        row: &CheckedRow<'_>,
+        lesson: &Lesson,
+        is_good: impl FnOnce(f64) -> bool,
+    ) -> bool {
+        let Self {
+            rule,
+            slots,
+            bias,
+            seen,
+            ..
+        } = self;
+        let sum = kernel::single::observe(on, slots, row.ordered(), seen);
+        let margin = sum + f64::from(bias[0]);
+        let event = Event::new(lesson, margin);
+        if !is_good(margin) {
+            return false;
+        }
+        let step = rule.step_of(event);
+        if R::INVARIANT && event.importance > 1.0 {
+            self.learn_important(row, lesson.label, event.importance, margin, step);
+            return true;
+        }
+        let push = event.importance * event.gradient;
+        kernel::single::learn(on, &step, slots, row.ordered(), seen, push);
+        // After the slots, for which the next row waits longer.
+        let rate = step.prepare(bias, 1.0);
+        step.step(bias, 1.0, rate, push);
+        true
     }
 }
 

@@ -14,11 +14,23 @@ pub(super) const BLOCK: usize = 16;
 
 /// Sixteen places of items, as positions or in bytes.
 pub(crate) trait Places: Copy {
+    /// How many there are, in groups of four; what is loaded for the others means nothing.
+    const GROUPS: usize = BLOCK / 4;
+
     /// Place `j`, or another one of the block where there is none.
     fn at(self, j: usize) -> usize;
 }
 
 impl Places for &[u32; BLOCK] {
+    #[inline(always)]
+    fn at(self, j: usize) -> usize {
+        self[j] as usize
+    }
+}
+
+impl Places for &[u32; BLOCK / 2] {
+    const GROUPS: usize = BLOCK / 8;
+
     #[inline(always)]
     fn at(self, j: usize) -> usize {
         self[j] as usize
@@ -95,8 +107,8 @@ pub(super) fn turn([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
-pub(super) unsafe fn fours(
-    places: impl Places,
+pub(super) unsafe fn fours<P: Places>(
+    places: P,
     place: impl Fn(usize) -> *const __m128,
 ) -> [__m512; 4] {
     // SAFETY: as required of the caller.
@@ -104,6 +116,9 @@ pub(super) unsafe fn fours(
     let line = |first: usize| -> __m512 {
         let quads = _mm512_castps128_ps512(four(first));
         let quads = _mm512_insertf32x4::<1>(quads, four(first + 4));
+        if P::GROUPS < 3 {
+            return quads;
+        }
         let quads = _mm512_insertf32x4::<2>(quads, four(first + 8));
         _mm512_insertf32x4::<3>(quads, four(first + 12))
     };

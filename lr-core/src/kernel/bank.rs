@@ -25,7 +25,7 @@ mod plain;
 
 #[cfg(target_arch = "x86_64")]
 use super::Kernel;
-use super::{Checked, Stack, TERMS, dispatch};
+use super::{Checked, Instructions, Stack, TERMS, dispatch};
 use crate::{row::Ordered, rules::Lesson};
 
 /// Numbers kept a position.
@@ -189,28 +189,32 @@ pub(crate) fn look(
     )
 }
 
-/// Looks at a row, checks its margin, learns it (the members and the stacker), and returns what the
-/// check said. A row that does not fit counts as empty.
+/// Looks at a row, asks whether its margin is good, and learns it if so, the members, then the stacker;
+/// returns whether it was. A row that does not fit counts as empty.
+#[expect(clippy::too_many_arguments, reason = "the parts of a bank")]
 #[inline(always)]
-pub(crate) fn learn<T, E>(
+pub(crate) fn learn<I: Instructions>(
+    _: I,
     lines: &mut [Line],
     row: &Ordered<'_>,
     plan: &Plan,
     stack: &mut Stack,
     look: &mut Look,
     lesson: &Lesson,
-    check: impl FnOnce(f64) -> Result<T, E>,
-) -> Result<T, E> {
+    is_good: impl FnOnce(f64) -> bool,
+) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if plan.kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
+    if I::KERNEL == Kernel::Avx512 && row.fits(lines.len()) {
         #[allow(unsafe_code)]
-        // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
-        return unsafe { avx512::learn(lines, row, plan, stack, look, lesson, check) };
+        // SAFETY: `I` is the proof that the CPU has the instructions; the row fits.
+        return unsafe { avx512::learn(lines, row, plan, stack, look, lesson, is_good) };
     }
     let margin = self::look(lines, row, plan, stack, look);
-    let said = check(margin)?;
+    if !is_good(margin) {
+        return false;
+    }
     learn_seen(lines, row, plan, stack, look, lesson, margin);
-    Ok(said)
+    true
 }
 
 /// Learns a row that has just been looked at: the members, then the stacker.

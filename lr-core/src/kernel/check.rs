@@ -24,28 +24,37 @@ fn is_increasing_without_masks(kernel: Checked, positions: &[u32]) -> bool {
     dispatch!(kernel, increasing_body, (positions: &[u32]) -> bool)
 }
 
-/// Returns whether positions strictly increase, and the bits of the largest absolute value.
-///
-/// The bits of |v| order as |v| does, and NaN and infinity come out above every finite number.
-pub(crate) fn summary(positions: &[u32], values: &[f32]) -> (bool, u32) {
-    (is_increasing(positions), largest(values))
+/// What the values of a row are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Bits of the largest absolute value; 0 where there is none. The bits of |v| order as |v| does,
+    /// and NaN and infinity come out above every finite number.
+    pub(crate) largest: u32,
+    /// Whether every value is 1.
+    pub(crate) ones: bool,
 }
 
-/// Returns the bits of the largest absolute value; 0 where there is none.
-fn largest(values: &[f32]) -> u32 {
+const ONE: u32 = 1.0_f32.to_bits();
+
+/// Returns whether positions strictly increase, and what the values are like.
+pub(crate) fn summary(positions: &[u32], values: &[f32]) -> (bool, Sizes) {
+    (is_increasing(positions), sizes(values))
+}
+
+fn sizes(values: &[f32]) -> Sizes {
     let kernel = Checked::best();
     #[cfg(target_arch = "x86_64")]
     if kernel.get() == Kernel::Avx512 {
         #[allow(unsafe_code)]
         // SAFETY: a `Checked` kernel was found to be available on this CPU.
-        return unsafe { avx512::largest(values) };
+        return unsafe { avx512::sizes(values) };
     }
-    largest_without_masks(kernel, values)
+    sizes_without_masks(kernel, values)
 }
 
 #[inline(never)]
-fn largest_without_masks(kernel: Checked, values: &[f32]) -> u32 {
-    dispatch!(kernel, largest_body, (values: &[f32]) -> u32)
+fn sizes_without_masks(kernel: Checked, values: &[f32]) -> Sizes {
+    dispatch!(kernel, sizes_body, (values: &[f32]) -> Sizes)
 }
 
 #[inline(always)]
@@ -66,18 +75,23 @@ fn increasing_body(positions: &[u32]) -> bool {
 }
 
 #[inline(always)]
-fn largest_body(values: &[f32]) -> u32 {
-    let mut largest = [0_u32; BLOCK];
+fn sizes_body(values: &[f32]) -> Sizes {
+    let (mut largest, mut other) = ([0_u32; BLOCK], [0_u32; BLOCK]);
     let (blocks, rest) = values.as_chunks::<BLOCK>();
     for block in blocks {
         for lane in 0..BLOCK {
             largest[lane] = largest[lane].max(magnitude(block[lane]));
+            other[lane] |= block[lane].to_bits() ^ ONE;
         }
     }
-    for (lane, value) in largest.iter_mut().zip(rest) {
-        *lane = (*lane).max(magnitude(*value));
+    for ((largest, other), value) in largest.iter_mut().zip(&mut other).zip(rest) {
+        *largest = (*largest).max(magnitude(*value));
+        *other |= value.to_bits() ^ ONE;
     }
-    largest.iter().fold(0, |most, lane| most.max(*lane))
+    Sizes {
+        largest: largest.iter().fold(0, |most, lane| most.max(*lane)),
+        ones: other.iter().fold(0, |any, lane| any | lane) == 0,
+    }
 }
 
 #[inline(always)]
@@ -89,11 +103,12 @@ fn magnitude(value: f32) -> u32 {
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use std::arch::x86_64::{
-        _mm512_and_si512, _mm512_mask_cmpge_epu32_mask, _mm512_maskz_loadu_epi32, _mm512_max_epu32,
-        _mm512_reduce_max_epu32, _mm512_set1_epi32, _mm512_setzero_si512,
+        _mm512_and_si512, _mm512_mask_cmpge_epu32_mask, _mm512_mask_cmpneq_epi32_mask,
+        _mm512_maskz_loadu_epi32, _mm512_max_epu32, _mm512_reduce_max_epu32, _mm512_set1_epi32,
+        _mm512_setzero_si512,
     };
 
-    use super::super::first;
+    use super::{super::first, ONE, Sizes};
 
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
     pub(super) fn is_increasing(positions: &[u32]) -> bool {
@@ -119,23 +134,29 @@ mod avx512 {
     }
 
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-    pub(super) fn largest(values: &[f32]) -> u32 {
+    pub(super) fn sizes(values: &[f32]) -> Sizes {
         let mut most = _mm512_setzero_si512();
+        let mut other = 0;
         for block in values.chunks(super::BLOCK) {
+            let all = first(block.len());
             #[allow(unsafe_code)]
             // SAFETY: the mask has as many bits as the block has values.
-            let bits =
-                unsafe { _mm512_maskz_loadu_epi32(first(block.len()), block.as_ptr().cast()) };
-            let sizes = _mm512_and_si512(bits, _mm512_set1_epi32(0x7fff_ffff));
-            most = _mm512_max_epu32(most, sizes);
+            let bits = unsafe { _mm512_maskz_loadu_epi32(all, block.as_ptr().cast()) };
+            let magnitudes = _mm512_and_si512(bits, _mm512_set1_epi32(0x7fff_ffff));
+            most = _mm512_max_epu32(most, magnitudes);
+            let one = _mm512_set1_epi32(ONE.cast_signed());
+            other |= _mm512_mask_cmpneq_epi32_mask(all, bits, one);
         }
-        _mm512_reduce_max_epu32(most)
+        Sizes {
+            largest: _mm512_reduce_max_epu32(most),
+            ones: other == 0,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{increasing_body, is_increasing, largest, largest_body};
+    use super::{ONE, Sizes, increasing_body, is_increasing, sizes, sizes_body};
 
     /// Rows of every length up to three blocks, wrong at one place or nowhere.
     #[test]
@@ -156,16 +177,22 @@ mod tests {
                     "{fault}"
                 );
             }
-            let values = vec![-0.25_f32; length];
-            assert_eq!(largest(&values), largest_body(&values));
-            for place in 0..length {
-                for value in [-7.5_f32, f32::NAN, f32::NEG_INFINITY, 1e-40] {
-                    let mut values = values.clone();
-                    values[place] = value;
-                    let sizes = values.iter().map(|v| v.abs().to_bits());
-                    let expected = sizes.max().unwrap_or_default();
-                    assert_eq!(largest(&values), expected, "{value} at {place}");
-                    assert_eq!(largest_body(&values), expected, "{value} at {place}");
+            for usual in [-0.25_f32, 1.0] {
+                let values = vec![usual; length];
+                for place in 0..=length {
+                    for value in [-7.5_f32, 1.0, -1.0, f32::NAN, f32::NEG_INFINITY, 1e-40] {
+                        let mut values = values.clone();
+                        if let Some(at) = values.get_mut(place) {
+                            *at = value;
+                        }
+                        let magnitudes = values.iter().map(|v| v.abs().to_bits());
+                        let expected = Sizes {
+                            largest: magnitudes.max().unwrap_or_default(),
+                            ones: values.iter().all(|v| v.to_bits() == ONE),
+                        };
+                        assert_eq!(sizes(&values), expected, "{value} at {place}");
+                        assert_eq!(sizes_body(&values), expected, "{value} at {place}");
+                    }
                 }
             }
         }

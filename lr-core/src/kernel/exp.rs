@@ -50,10 +50,18 @@ pub(crate) fn one_plus_exp<F: Number>(margin: F) -> F {
 /// Within 1 unit in the last place, measured against `libm`, whose own error is below 1.
 #[inline(always)]
 pub(crate) fn exp_negative(x: f64) -> f64 {
-    // Where the result is not a normal number.
-    if x < -700.0 {
+    if x < LEAST_NORMAL {
         return libm::exp(x);
     }
+    exp_normal(x)
+}
+
+/// Below this the result may not be a normal number.
+const LEAST_NORMAL: f64 = -700.0;
+
+/// [`exp_negative`] of arguments from [`LEAST_NORMAL`] on.
+#[inline(always)]
+fn exp_normal(x: f64) -> f64 {
     const ROUND: f64 = 6_755_399_441_055_744.0;
     /// ln 2 in two parts; products of the first with integers up to 2¹¹ are exact.
     const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
@@ -72,6 +80,21 @@ pub(crate) fn exp_negative(x: f64) -> f64 {
     // 2ⁿ by its bits; −1010 ≤ n ≤ 0 is far from the ends of the exponent.
     let integer = (n + ROUND).to_bits().wrapping_sub(ROUND.to_bits());
     e * f64::from_bits(integer.wrapping_add(1023) << 52)
+}
+
+/// Returns the [`sigmoid`](crate::sigmoid) of eight margins, to the same bits.
+#[inline(always)]
+pub(super) fn eight_sigmoids(margins: &[f64; 8]) -> [f64; 8] {
+    if margins.iter().any(|margin| -margin.abs() < LEAST_NORMAL) {
+        return margins.map(crate::sigmoid);
+    }
+    let mut probabilities = [0.0; 8];
+    for (probability, &margin) in probabilities.iter_mut().zip(margins) {
+        let e = exp_normal(-margin.abs());
+        let numerator = if margin >= 0.0 { 1.0 } else { e };
+        *probability = numerator / (1.0 + e);
+    }
+    probabilities
 }
 
 /// 0! to 13!, exact.

@@ -8,7 +8,7 @@ mod avx512;
 
 #[cfg(target_arch = "x86_64")]
 use super::Kernel;
-use super::{Checked, add_eight, bank::Lanes};
+use super::{Instructions, bank::Lanes};
 use crate::{
     row::Ordered,
     rules::{Numbers, Step},
@@ -132,30 +132,31 @@ impl Stored for Four {
 pub(crate) type Seen = Vec<Numbers<Lanes>>;
 
 /// [`margin`], for a row that is then learned. A row that does not fit counts as empty.
-#[inline]
-pub(crate) fn observe<S: Stored>(
-    kernel: Checked,
+#[inline(always)]
+pub(crate) fn observe<I: Instructions, S: Stored>(
+    _: I,
     slots: &[S],
     row: &Ordered<'_>,
     seen: &mut Seen,
 ) -> f64 {
     #[cfg(target_arch = "x86_64")]
-    if kernel.get() == Kernel::Avx512 && row.fits(slots.len()) {
+    if I::KERNEL == Kernel::Avx512 && row.fits(slots.len()) {
         let blocks = row.positions().len().div_ceil(BLOCK);
         if seen.len() < blocks {
             seen.resize(blocks, Numbers::default());
         }
         #[allow(unsafe_code)]
-        // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
+        // SAFETY: `I` says that this is compiled for AVX-512; the row fits; there are as many blocks.
         return unsafe { avx512::observe(slots, row, seen) };
     }
+    let _ = seen;
     margin(slots, row)
 }
 
 /// Takes the event into every slot of a row that has just been observed, and steps it.
-#[inline]
-pub(crate) fn learn<S: Stored, T: Step>(
-    kernel: Checked,
+#[inline(always)]
+pub(crate) fn learn<I: Instructions, S: Stored, T: Step>(
+    _: I,
     step: &T,
     slots: &mut [S],
     row: &Ordered<'_>,
@@ -163,29 +164,19 @@ pub(crate) fn learn<S: Stored, T: Step>(
     push: f32,
 ) {
     #[cfg(target_arch = "x86_64")]
-    #[allow(unsafe_code)]
-    match kernel.get() {
-        Kernel::Avx512 if row.fits(slots.len()) => {
-            // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
-            return unsafe { avx512::learn(step, slots, row, seen, push) };
-        }
-        // SAFETY: as above.
-        Kernel::Avx2 => return unsafe { avx2(step, slots, row, push) },
-        _ => {}
+    if I::KERNEL == Kernel::Avx512 && row.fits(slots.len()) {
+        #[allow(unsafe_code)]
+        // SAFETY: `I` says that this is compiled for AVX-512; the row fits, and was observed.
+        return unsafe { avx512::learn(step, slots, row, seen, push) };
     }
-    let _ = (kernel, seen);
-    body(step, slots, row, push);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn avx2<S: Stored, T: Step>(step: &T, slots: &mut [S], row: &Ordered<'_>, push: f32) {
+    let _ = seen;
     body(step, slots, row, push);
 }
 
 /// Returns `Σ w·x` over the row.
 ///
-/// Entry `j` is added to lane `j mod 16` in `f32`, and the lanes are added pairwise in `f64`.
+/// Entry `j` is added to lane `j mod 16` in `f32`, and the lanes are added pairwise: the
+/// first half to the second, and so on.
 pub(crate) fn margin<S: Stored>(slots: &[S], row: &Ordered<'_>) -> f64 {
     let mut sums = [0.0_f32; BLOCK];
     let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
@@ -198,11 +189,12 @@ pub(crate) fn margin<S: Stored>(slots: &[S], row: &Ordered<'_>) -> f64 {
     for ((sum, &position), &value) in sums.iter_mut().zip(rest).zip(rest_values) {
         *sum += slots[position as usize].numbers()[0] * value;
     }
-    let mut lanes = [0.0_f64; BLOCK / 2];
+    let mut lanes = [0.0_f32; BLOCK / 2];
     for (k, lane) in lanes.iter_mut().enumerate() {
-        *lane = f64::from(sums[k]) + f64::from(sums[k + BLOCK / 2]);
+        *lane = sums[k] + sums[k + BLOCK / 2];
     }
-    add_eight(lanes)
+    let [a, b, c, d, e, f, g, h] = lanes;
+    f64::from(((a + e) + (c + g)) + ((b + f) + (d + h)))
 }
 
 /// Positions strictly increase, so the slots of a block are distinct and may be stepped together.

@@ -30,19 +30,20 @@ impl Bounds {
         self.mean_loss + (miss - self.mean_loss) * (1.0 / LOSS_WINDOW)
     }
 
-    /// Returns the average loss with the event; refuses one that is out of bounds, and every NaN.
+    /// Returns the average loss with the event; `None` where something is out of bounds, and for every
+    /// NaN.
     #[inline(always)]
-    pub(super) fn check(&self, margin: f64) -> Result<f64, LearnError> {
-        let size = margin.abs();
+    pub(super) fn check(&self, margin: f64) -> Option<f64> {
         let mean_loss = self.mean_loss(margin);
-        if size <= self.max_margin && mean_loss <= self.max_mean_loss && self.step <= MAX_STEP {
-            return Ok(mean_loss);
-        }
-        Err(self.refuse(size, mean_loss))
+        let within = margin.abs() <= self.max_margin
+            && mean_loss <= self.max_mean_loss
+            && self.step <= MAX_STEP;
+        within.then_some(mean_loss)
     }
 
-    #[cold]
-    fn refuse(&self, size: f64, mean_loss: f64) -> LearnError {
+    /// Says what is out of bounds.
+    pub(super) fn refuse(&self, margin: f64) -> LearnError {
+        let (size, mean_loss) = (margin.abs(), self.mean_loss(margin));
         let quantities = [
             (Quantity::Margin, size, self.max_margin),
             (Quantity::MeanLoss, mean_loss, self.max_mean_loss),

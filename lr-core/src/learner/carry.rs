@@ -100,11 +100,11 @@ impl Learner {
 
     /// Brings decayed sums to the units of now.
     pub(super) fn refresh(&mut self) {
-        if self.gain > 1.0 {
-            let factor = Decay::new(self.gain).evidence;
+        if self.course.progress.gain > 1.0 {
+            let factor = Decay::new(self.course.progress.gain).evidence;
             on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
-            self.gain = 1.0;
-            self.decay = Decay::new(1.0);
+            self.course.progress.gain = 1.0;
+            self.course.progress.decay = Decay::new(1.0);
         }
     }
 }

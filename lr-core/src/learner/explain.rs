@@ -46,7 +46,7 @@ impl Learner {
         features: &CsVecViewI<'_, f32, u32>,
     ) -> Result<Option<f64>, RowError> {
         let row = CheckedRow::of_model(features, self.dimension)?;
-        let evidence = 1.0 / self.gain;
+        let evidence = 1.0 / self.course.progress.gain;
         let variance = match &self.kind {
             Kind::Bank(bank) => Some(bank.variance(&row, evidence)),
             kind => on_single!(kind, _bank => None, s => s.variance(&row, evidence)),

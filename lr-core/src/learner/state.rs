@@ -46,17 +46,17 @@ impl Learner {
             OptimizerConfig::Sgd(c) => Kind::Sgd(Single::load(c.into(), dimension, state)?),
         };
         let mut learner = Self::assemble(config, dimension, kind);
-        learner.events = counters[1];
-        learner.mean_loss = state.f64("mean_loss", 1)?[0];
-        learner.gain = state.f64("gain", 1)?[0];
-        if !(1.0..=2.0 * MOST_GAIN).contains(&learner.gain) {
+        learner.course.progress.events = counters[1];
+        learner.course.progress.mean_loss = state.f64("mean_loss", 1)?[0];
+        learner.course.progress.gain = state.f64("gain", 1)?[0];
+        if !(1.0..=2.0 * MOST_GAIN).contains(&learner.course.progress.gain) {
             return Err(StateError::Value {
                 name: "gain",
                 index: 0,
-                value: learner.gain,
+                value: learner.course.progress.gain,
             });
         }
-        learner.decay = Decay::new(learner.gain);
+        learner.course.progress.decay = Decay::new(learner.course.progress.gain);
         Ok(learner)
     }
 
@@ -76,7 +76,7 @@ impl Learner {
             quantity: Quantity::Weight,
             value: f64::INFINITY,
             limit: f64::from(f32::MAX),
-            event: self.events,
+            event: self.course.progress.events,
         })
     }
 
@@ -92,10 +92,13 @@ impl Learner {
         state.push("settings", TensorData::F64(self.config.numbers()));
         state.push(
             "counters",
-            TensorData::U64(vec![self.dimension as u64, self.events]),
+            TensorData::U64(vec![self.dimension as u64, self.course.progress.events]),
         );
-        state.push("mean_loss", TensorData::F64(vec![self.mean_loss]));
-        state.push("gain", TensorData::F64(vec![self.gain]));
+        state.push(
+            "mean_loss",
+            TensorData::F64(vec![self.course.progress.mean_loss]),
+        );
+        state.push("gain", TensorData::F64(vec![self.course.progress.gain]));
         on_single!(&self.kind, bank => bank.save(&mut state), s => s.save(&mut state));
         state
     }

@@ -36,14 +36,15 @@ pub enum RowsError {
 /// # Examples
 ///
 /// ```
-/// use lr_core::{CheckedRows, Learner, OptimizerConfig};
+/// use lr_core::{CheckedExample, CheckedRows, Learner, OptimizerConfig};
 ///
 /// // Two rows: positions 0 and 2, and position 1.
 /// let rows = CheckedRows::new(vec![0, 2, 3], vec![0, 2, 1], vec![1.0, 0.5, 1.0])?;
+/// let labelled = rows.iter().zip([true, false]);
+/// let examples: Vec<_> = labelled.map(|(row, label)| CheckedExample::new(row, label)).collect();
 /// let mut learner = Learner::new(rows.dimension(), OptimizerConfig::default())?;
-/// for (row, label) in rows.iter().zip([true, false]) {
-///     learner.learn_row(&row, label, 1.0)?;
-/// }
+/// let mut predictions = Vec::new();
+/// learner.learn_rows(&examples, &mut predictions)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -51,8 +52,8 @@ pub struct CheckedRows {
     indptr: Vec<usize>,
     positions: Vec<u32>,
     values: Vec<f32>,
-    /// Largest absolute value of each row.
-    largest: Vec<f32>,
+    /// Largest absolute value of each row, and whether all its values are 1.
+    sizes: Vec<(f32, bool)>,
     dimension: usize,
 }
 
@@ -85,7 +86,7 @@ impl CheckedRows {
             return Err(RowsError::Offsets { entries });
         }
         let mut rows = Self {
-            largest: Vec::with_capacity(indptr.len()),
+            sizes: Vec::with_capacity(indptr.len()),
             indptr,
             positions,
             values,
@@ -95,8 +96,8 @@ impl CheckedRows {
             let (positions, values) = rows.entries(row);
             let checked = CheckedRow::new(positions, values)
                 .map_err(|source| RowsError::Row { row, source })?;
-            let (largest, dimension) = (checked.largest, checked.dimension());
-            rows.largest.push(largest);
+            let (sizes, dimension) = ((checked.largest, checked.row.ones), checked.dimension());
+            rows.sizes.push(sizes);
             rows.dimension = rows.dimension.max(dimension);
         }
         Ok(rows)
@@ -128,10 +129,14 @@ impl CheckedRows {
     #[must_use]
     #[inline]
     pub fn row(&self, row: usize) -> CheckedRow<'_> {
-        let largest = self.largest[row];
+        let (largest, ones) = self.sizes[row];
         let (positions, values) = self.entries(row);
         CheckedRow {
-            row: Ordered { positions, values },
+            row: Ordered {
+                positions,
+                values,
+                ones,
+            },
             largest,
         }
     }

@@ -1,8 +1,10 @@
 //! Rows that are checked once.
 
+use std::collections::BTreeMap;
+
 use lr_core::{
-    CheckedRow, Example, Kernel, Learner, LearnerConfig, LinearModel, OptimizerConfig, RowError,
-    TensorData, sprs::CsVecViewI,
+    CheckedExample, CheckedRow, Example, Kernel, LearnError, Learner, LearnerConfig, LinearModel,
+    OptimizerConfig, RowError, TensorData, sprs::CsVecViewI,
 };
 use proptest::prelude::*;
 
@@ -72,6 +74,20 @@ fn values_that_are_not_finite_are_found_under_any_weight() {
     assert_eq!(model.margin(&row), Ok(f64::INFINITY));
 }
 
+/// Entries, whether their values are all to be 1, label and importance.
+type Drawn = (BTreeMap<u32, f32>, bool, bool, f32);
+
+fn filled(rows: &[Drawn]) -> Vec<(Vec<u32>, Vec<f32>)> {
+    let fill = |(entries, ones, ..): &Drawn| {
+        let (positions, mut values): (Vec<u32>, Vec<f32>) = entries.clone().into_iter().unzip();
+        if *ones {
+            values.fill(1.0);
+        }
+        (positions, values)
+    };
+    rows.iter().map(fill).collect()
+}
+
 proptest! {
     #[test]
     fn margin_is_the_sum_of_products(
@@ -106,7 +122,7 @@ proptest! {
                 any::<bool>(),
                 proptest::sample::select(vec![0.0_f32, 0.25, 1.0, 3.5]),
             ),
-            1..40,
+            1..100,
         ),
         half_life in proptest::sample::select(vec![100.0, f64::INFINITY]),
     ) {
@@ -123,23 +139,31 @@ proptest! {
                     learner
                 })
                 .collect();
-            for (entries, ones, label, importance) in &rows {
-                let (positions, mut values): (Vec<u32>, Vec<f32>) =
-                    entries.clone().into_iter().unzip();
-                if *ones {
-                    values.fill(1.0);
-                }
+            let mut at_once = others.clone();
+            let mut expected_of_all = Vec::new();
+            let entries = filled(&rows);
+            for ((positions, values), (_, _, label, importance)) in entries.iter().zip(&rows) {
                 let view = CsVecViewI::new(150, &positions[..], &values[..]);
-                let row = CheckedRow::new(&positions, &values).unwrap();
+                let row = CheckedRow::new(positions, values).unwrap();
                 let example = Example::new(view, *label).importance(*importance);
-                let expected = plain.learn(&example);
+                let expected = plain.learn(&example).unwrap();
+                expected_of_all.push(expected);
                 for other in &mut others {
-                    let learned = other.learn_row_ahead(&row, *label, *importance, Some(&row));
-                    prop_assert_eq!(&learned, &expected);
+                    let learned = other.learn_row(&row, *label, *importance);
+                    prop_assert_eq!(learned, Ok(expected));
                     prop_assert_eq!(other.predict_row(&row), plain.predict(&view));
                 }
             }
-            for other in &others {
+            let examples: Vec<_> = entries.iter().zip(&rows).map(|((positions, values), row)| {
+                let checked = CheckedRow::new(positions, values).unwrap();
+                CheckedExample::new(checked, row.2).importance(row.3)
+            }).collect();
+            for other in &mut at_once {
+                let mut predictions = Vec::new();
+                prop_assert_eq!(other.learn_rows(&examples, &mut predictions), Ok(()));
+                prop_assert_eq!(&predictions, &expected_of_all);
+            }
+            for other in others.iter().chain(&at_once) {
                 prop_assert_eq!(other.state(), plain.state(), "{}", name);
             }
         }
@@ -203,5 +227,87 @@ fn every_kernel_keeps_sums_within_their_limits() {
         let line = &lines[36 * 16..37 * 16];
         assert!(line[12] <= LIMIT && line[13] <= LIMIT, "{line:?}");
         assert!(line[15] <= MOST_COUNT && line[15] >= 4.0, "{line:?}");
+    }
+}
+
+/// A row that is refused, wherever it stands: the rows before it are learned and nothing else is.
+#[test]
+fn rows_before_a_refused_one_are_learned() {
+    let (positions, values) = ([0, 1, 2, 3], [1.0_f32; 4]);
+    let row = CheckedRow::new(&positions[..3], &values[..3]).unwrap();
+    let beyond = CheckedRow::new(&positions, &values).unwrap();
+    let large = [1e10];
+    let large = CheckedRow::new(&positions[..1], &large).unwrap();
+    let good = CheckedExample::new(row, true);
+    for (bad, message) in [
+        (
+            CheckedExample::new(beyond, true),
+            "position 3 is not below the dimension 3",
+        ),
+        (
+            good.importance(-1.0),
+            "importance -1 is not a finite number of at least 0",
+        ),
+        (CheckedExample::new(large, true), "diverged at event 130: "),
+    ] {
+        for name in ["sgd", "adagrad", "normalized", "ftrl", "bank"] {
+            for at in [0, 1, 63, 64, 65, 130] {
+                let config: OptimizerConfig = name.parse().unwrap();
+                let mut expected = Learner::new(3, config.clone()).unwrap();
+                let mut learner = Learner::new(3, config).unwrap();
+                let mut examples = vec![good; 140];
+                examples[at] = bad;
+                let predictions_of_others: Vec<_> = (0..at)
+                    .map(|_| expected.learn_row(&row, true, 1.0).unwrap())
+                    .collect();
+                let mut predictions = Vec::new();
+                let error = learner.learn_rows(&examples, &mut predictions).unwrap_err();
+                assert_eq!(predictions, predictions_of_others, "{name} {at}");
+                assert_eq!(learner.state(), expected.state(), "{name} {at}");
+                let alone = expected.learn_row(&bad.row, true, bad.importance);
+                assert_eq!(Err(error.clone()), alone);
+                assert_eq!(expected.state(), learner.state(), "{name} {at}");
+                if at == 130 {
+                    let said = match &error {
+                        LearnError::Row { source } => source.to_string(),
+                        other => other.to_string(),
+                    };
+                    assert!(said.starts_with(message), "{said}");
+                }
+            }
+        }
+    }
+}
+
+/// With a half-life of 100 examples, the units of decayed sums change after about 2,000.
+#[test]
+fn new_units_in_the_middle_of_rows_change_nothing() {
+    let positions: Vec<u32> = (0..40).collect();
+    let values = [1.0; 40];
+    for name in ["adagrad", "normalized", "ftrl", "bank"] {
+        let config = LearnerConfig::from(name.parse::<OptimizerConfig>().unwrap()).half_life(100.0);
+        let mut one_by_one = Learner::new(40, config.clone()).unwrap();
+        let mut at_once = one_by_one.clone();
+        let row = |event: usize| {
+            let from = [0, 7, 24, 30][event % 4];
+            CheckedRow::new(&positions[from..], &values[from..]).unwrap()
+        };
+        let examples: Vec<_> = (0..5_000)
+            .map(|event| CheckedExample::new(row(event), event % 3 == 0))
+            .collect();
+        let expected: Vec<_> = examples
+            .iter()
+            .map(|e| one_by_one.learn_row(&e.row, e.label, 1.0).unwrap())
+            .collect();
+        let mut predictions = Vec::new();
+        at_once.learn_rows(&examples, &mut predictions).unwrap();
+        assert_eq!(predictions, expected, "{name}");
+        assert_eq!(at_once.state(), one_by_one.state(), "{name}");
+        let state = at_once.state();
+        let gain = state.tensors.iter().find(|t| t.name == "gain").unwrap();
+        let TensorData::F64(gain) = &gain.data else {
+            unreachable!("gain is f64")
+        };
+        assert!(gain[0] < 1_048_576.0, "{gain:?}");
     }
 }

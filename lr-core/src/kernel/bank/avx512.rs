@@ -138,20 +138,21 @@ pub(super) unsafe fn look(
 /// # Safety
 ///
 /// Every position of the row is below the number of lines.
+#[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
-pub(super) unsafe fn learn<T, E>(
+pub(super) unsafe fn learn(
     lines: &mut [Line],
     row: &Ordered<'_>,
     plan: &Plan,
     stack: &mut Stack,
     look: &mut Look,
     lesson: &Lesson,
-    check: impl FnOnce(f64) -> Result<T, E>,
-) -> Result<T, E> {
+    is_good: impl FnOnce(f64) -> bool,
+) -> bool {
     if lesson.importance > 1.0 || plan.l1 > 0.0 || plan.l2 > 0.0 {
         // SAFETY: as required of the caller.
-        return unsafe { learn_rare(lines, row, plan, stack, look, lesson, check) };
+        return unsafe { learn_rare(lines, row, plan, stack, look, lesson, is_good) };
     }
     // SAFETY: as required of the caller.
     let seen = unsafe { terms(lines, row, plan, look) };
@@ -161,7 +162,9 @@ pub(super) unsafe fn learn<T, E>(
     for_blocks!(row, look.ahead, |_positions, values, ahead| {
         prepare(values, plan, lesson.decay.evidence, ahead);
     });
-    let said = check(margin)?;
+    if !is_good(margin) {
+        return false;
+    }
     let weight = stack::weight(lesson, update.slope);
     let change = (weight > 0.0).then(|| {
         let (slope, bend) = (weight * update.slope, weight * update.bend);
@@ -183,7 +186,7 @@ pub(super) unsafe fn learn<T, E>(
         Some((gain, change)) => matrix::apply(stack, gain, change),
         None => stack.age(0.0),
     }
-    Ok(said)
+    true
 }
 
 /// [`learn`] for events whose steps are shortened or penalized, as `plain` has it.
@@ -194,18 +197,20 @@ pub(super) unsafe fn learn<T, E>(
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
 #[allow(unsafe_code)]
-unsafe fn learn_rare<T, E>(
+unsafe fn learn_rare(
     lines: &mut [Line],
     row: &Ordered<'_>,
     plan: &Plan,
     stack: &mut Stack,
     seen: &mut Look,
     lesson: &Lesson,
-    check: impl FnOnce(f64) -> Result<T, E>,
-) -> Result<T, E> {
+    is_good: impl FnOnce(f64) -> bool,
+) -> bool {
     // SAFETY: as required of the caller.
     let margin = unsafe { look(lines, row, plan, stack, seen) };
-    let said = check(margin)?;
+    if !is_good(margin) {
+        return false;
+    }
     plain::learn(lines, row, plan, stack, seen, lesson, margin);
-    Ok(said)
+    true
 }

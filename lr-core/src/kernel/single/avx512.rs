@@ -1,12 +1,14 @@
 //! Slots in AVX-512 registers: sixteen of them, one register a number.
 
 use std::arch::x86_64::{
-    __m128, __m512, _mm_castpd_ps, _mm_castps_pd, _mm_load_sd, _mm_load_ss, _mm_loadh_pd,
-    _mm_movelh_ps, _mm_shuffle_ps, _mm_store_ps, _mm_store_ss, _mm_storeh_pd, _mm_storel_pd,
-    _mm_unpacklo_ps, _mm512_castps128_ps512, _mm512_castps512_ps256, _mm512_cvtps_pd,
-    _mm512_extractf32x4_ps, _mm512_extractf32x8_ps, _mm512_insertf32x4, _mm512_load_ps,
-    _mm512_mask_add_ps, _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_set1_pd, _mm512_setzero_ps,
-    _mm512_shuffle_ps, _mm512_store_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
+    __m128, __m512, _mm_add_ps, _mm_add_ss, _mm_castpd_ps, _mm_castps_pd, _mm_cvtss_f32,
+    _mm_load_sd, _mm_load_ss, _mm_loadh_pd, _mm_movehdup_ps, _mm_movehl_ps, _mm_movelh_ps,
+    _mm_shuffle_ps, _mm_store_ps, _mm_store_ss, _mm_storeh_pd, _mm_storel_pd, _mm_unpacklo_ps,
+    _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps,
+    _mm512_castps128_ps512, _mm512_castps512_ps256, _mm512_extractf32x4_ps, _mm512_extractf32x8_ps,
+    _mm512_insertf32x4, _mm512_load_ps, _mm512_mask_add_ps, _mm512_maskz_compress_ps,
+    _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_setzero_ps, _mm512_shuffle_ps, _mm512_store_ps,
+    _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 
 use super::{
@@ -15,7 +17,6 @@ use super::{
         bank::Lanes,
         first,
         number::Wide,
-        stack::avx512::dot,
     },
     BLOCK, Four, One, Stored, Two,
 };
@@ -25,61 +26,144 @@ use crate::{
     rules::{Numbers, Step},
 };
 
+/// Half a block.
+const HALF: usize = BLOCK / 2;
+
 /// Sixteen slots.
 pub(crate) type Columns = [__m512; 4];
+
+/// The entries of a row after its whole blocks.
+///
+/// They come with entries before them, as many as fill a block or half of one, so that nothing has to be
+/// padded and no store hangs on a count. An entry that is in two blocks is summed once. It is stepped
+/// twice, from the same numbers to the same bits.
+enum Rest<'a> {
+    None,
+    Eight(&'a [u32; HALF], &'a [f32; HALF]),
+    Sixteen(&'a [u32; BLOCK], &'a [f32; BLOCK]),
+    /// All entries of a row that is too short for that.
+    All(&'a [u32], &'a [f32]),
+}
+
+impl<'a> Rest<'a> {
+    #[inline(always)]
+    fn of(row: &Ordered<'a>) -> Self {
+        let (positions, values) = (row.positions(), row.values());
+        let rest = positions.len() % BLOCK;
+        if rest == 0 {
+            return Self::None;
+        }
+        if rest <= HALF
+            && let Some(positions) = positions.last_chunk()
+            && let Some(values) = values.last_chunk()
+        {
+            return Self::Eight(positions, values);
+        }
+        if let Some(positions) = positions.last_chunk()
+            && let Some(values) = values.last_chunk()
+        {
+            return Self::Sixteen(positions, values);
+        }
+        Self::All(positions, values)
+    }
+}
 
 /// [`super::observe`].
 ///
 /// # Safety
 ///
-/// Every position of the row is that of a slot, and `seen` has a block for every sixteen of them.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+/// The caller is compiled for AVX-512, every position of the row is that of a slot, and `seen` has a
+/// block for every sixteen of them.
+#[inline(always)]
 #[allow(unsafe_code)]
 pub(super) unsafe fn observe<S: Stored>(
     slots: &[S],
     row: &Ordered<'_>,
     seen: &mut [Numbers<Lanes>],
 ) -> f64 {
-    let mut sums = _mm512_setzero_ps();
+    // SAFETY: as required of the caller.
+    unsafe {
+        if row.ones() {
+            sum::<true, S>(slots, row, seen)
+        } else {
+            sum::<false, S>(slots, row, seen)
+        }
+    }
+}
+
+/// Sums the row; with `ONES` every value is 1.
+///
+/// # Safety
+///
+/// As for [`observe`].
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn sum<const ONES: bool, S: Stored>(
+    slots: &[S],
+    row: &Ordered<'_>,
+    seen: &mut [Numbers<Lanes>],
+) -> f64 {
     let slots = slots.as_ptr();
-    let mut add = |columns: Columns, values: &[f32], seen: &mut Numbers<Lanes>| {
-        let mask = first(values.len());
-        // SAFETY: the mask has as many bits as there are values; `Lanes` are aligned.
-        let x = unsafe {
+    let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
+    let (value_blocks, _) = row.values().as_chunks::<BLOCK>();
+    // SAFETY: as required of the caller; there are as many values as positions; `Lanes` are aligned;
+    // a mask has as many bits as there are values.
+    unsafe {
+        // Keeps the slots of a block, and returns what they add to the sum.
+        let mut take = |block: usize, columns: Columns, values: &[f32]| {
+            let seen = seen.get_unchecked_mut(block);
             for (lanes, column) in seen.iter_mut().zip(columns).take(S::WIDTH) {
                 _mm512_store_ps(lanes.0.as_mut_ptr(), column);
             }
-            _mm512_maskz_loadu_ps(mask, values.as_ptr())
+            if ONES {
+                return columns[0];
+            }
+            let x = _mm512_maskz_loadu_ps(first(values.len()), values.as_ptr());
+            _mm512_mul_ps(columns[0], x)
         };
-        sums = _mm512_mask_add_ps(sums, mask, sums, _mm512_mul_ps(columns[0], x));
-    };
-    let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
-    let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
-    let (seen, seen_rest) = seen.split_at_mut(blocks.len());
-    // Early, because they are read back one by one.
-    let padded = Padded::new(rest);
-    for ((positions, values), seen) in blocks.iter().zip(value_blocks).zip(seen) {
-        // SAFETY: as required of the caller.
-        add(unsafe { S::fetch(slots, positions) }, values, seen);
+        let mut sums = _mm512_setzero_ps();
+        for (block, positions) in blocks.iter().enumerate() {
+            let values = value_blocks.get_unchecked(block);
+            sums = _mm512_add_ps(sums, take(block, S::fetch(slots, positions), values));
+        }
+        let count = rest.len();
+        let last = match Rest::of(row) {
+            Rest::None => _mm512_setzero_ps(),
+            // The last `count` of eight come first, as if they had been padded.
+            Rest::Eight(positions, values) => {
+                let all = take(blocks.len(), S::fetch(slots, positions), values);
+                _mm512_maskz_compress_ps(first(HALF) & !(first(HALF) >> count), all)
+            }
+            Rest::Sixteen(positions, values) => {
+                let all = take(blocks.len(), S::fetch(slots, positions), values);
+                _mm512_maskz_compress_ps(!(first(BLOCK) >> count), all)
+            }
+            Rest::All(positions, values) => {
+                let padded = Padded::new(positions);
+                take(blocks.len(), S::fetch(slots, &padded), values)
+            }
+        };
+        let sums = _mm512_mask_add_ps(sums, first(count), sums, last);
+        let eight = _mm256_add_ps(
+            _mm512_castps512_ps256(sums),
+            _mm512_extractf32x8_ps::<1>(sums),
+        );
+        let four = _mm_add_ps(
+            _mm256_castps256_ps128(eight),
+            _mm256_extractf128_ps::<1>(eight),
+        );
+        let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+        f64::from(_mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two))))
     }
-    if let (false, Some(seen)) = (rest.is_empty(), seen_rest.first_mut()) {
-        // SAFETY: as required of the caller.
-        let columns = unsafe { S::fetch(slots, &padded) };
-        add(columns, rest_values, seen);
-    }
-    let sums = [
-        _mm512_cvtps_pd(_mm512_castps512_ps256(sums)),
-        _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(sums)),
-    ];
-    dot(sums, [_mm512_set1_pd(1.0); 2])
 }
 
 /// [`super::learn`].
 ///
 /// # Safety
 ///
-/// Every position of the row is that of a slot.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+/// The caller is compiled for AVX-512, every position of the row is that of a slot, and `seen` is what
+/// [`observe`] has made of the row.
+#[inline(always)]
 #[allow(unsafe_code)]
 pub(super) unsafe fn learn<S: Stored, T: Step>(
     step: &T,
@@ -88,17 +172,48 @@ pub(super) unsafe fn learn<S: Stored, T: Step>(
     seen: &[Numbers<Lanes>],
     push: f32,
 ) {
-    let slots = slots.as_mut_ptr();
-    let (blocks, rest) = row.positions().as_chunks::<BLOCK>();
-    let (value_blocks, rest_values) = row.values().as_chunks::<BLOCK>();
-    let (seen, seen_rest) = seen.split_at(blocks.len().min(seen.len()));
-    for ((positions, values), seen) in blocks.iter().zip(value_blocks).zip(seen) {
-        // SAFETY: as required of the caller.
-        unsafe { learn_block(step, slots, positions, values, seen, push) };
+    // SAFETY: as required of the caller.
+    unsafe {
+        if row.ones() {
+            learn_row::<true, S, T>(step, slots, row, seen, push);
+        } else {
+            learn_row::<false, S, T>(step, slots, row, seen, push);
+        }
     }
-    if let (false, Some(seen)) = (rest.is_empty(), seen_rest.first()) {
-        // SAFETY: as required of the caller.
-        unsafe { learn_block(step, slots, rest, rest_values, seen, push) };
+}
+
+/// With `ONES` every value is 1.
+///
+/// # Safety
+///
+/// As for [`learn`].
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn learn_row<const ONES: bool, S: Stored, T: Step>(
+    step: &T,
+    slots: &mut [S],
+    row: &Ordered<'_>,
+    seen: &[Numbers<Lanes>],
+    push: f32,
+) {
+    let slots = slots.as_mut_ptr();
+    let (blocks, _) = row.positions().as_chunks::<BLOCK>();
+    let (value_blocks, _) = row.values().as_chunks::<BLOCK>();
+    // SAFETY: as required of the caller; there are as many values as positions.
+    unsafe {
+        let learn = |block: usize, positions: &[u32], values: &[f32]| {
+            let seen = seen.get_unchecked(block);
+            learn_block::<ONES, S, T>(step, slots, positions, values, seen, push);
+        };
+        for (block, positions) in blocks.iter().enumerate() {
+            learn(block, positions, value_blocks.get_unchecked(block));
+        }
+        match Rest::of(row) {
+            Rest::None => {}
+            Rest::Eight(positions, values) => learn(blocks.len(), positions, values),
+            Rest::Sixteen(positions, values) => learn(blocks.len(), positions, values),
+            Rest::All(positions, values) => learn(blocks.len(), positions, values),
+        }
     }
 }
 
@@ -109,7 +224,7 @@ pub(super) unsafe fn learn<S: Stored, T: Step>(
 /// The caller is compiled for AVX-512, and every position is that of a slot.
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn learn_block<S: Stored, T: Step>(
+unsafe fn learn_block<const ONES: bool, S: Stored, T: Step>(
     step: &T,
     slots: *mut S,
     positions: &[u32],
@@ -124,7 +239,11 @@ unsafe fn learn_block<S: Stored, T: Step>(
         for (column, lanes) in columns.iter_mut().zip(seen).take(S::WIDTH) {
             *column = Wide(_mm512_load_ps(lanes.0.as_ptr()));
         }
-        let x = Wide(_mm512_maskz_loadu_ps(first(values.len()), values.as_ptr()));
+        let x = if ONES {
+            Wide::of(1.0)
+        } else {
+            Wide(_mm512_maskz_loadu_ps(first(values.len()), values.as_ptr()))
+        };
         let rate = step.prepare(&mut columns, x);
         step.step(&mut columns, x, rate, Wide::of(push));
         S::store(slots, positions, columns.map(|column| column.0));
@@ -159,8 +278,7 @@ macro_rules! for_groups {
 /// # Safety
 ///
 /// Every position is that of a slot.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[inline(always)]
 #[allow(unsafe_code)]
 pub(super) unsafe fn fetch_four(slots: *const Four, places: impl Places) -> Columns {
     // SAFETY: as required of the caller; a slot is four numbers, aligned to 16.
@@ -195,30 +313,34 @@ pub(super) unsafe fn store_four(slots: *mut Four, positions: &[u32], columns: Co
 /// # Safety
 ///
 /// Every position is that of a slot.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn fetch_two(slots: *const Two, places: impl Places) -> Columns {
+pub(super) unsafe fn fetch_two<P: Places>(slots: *const Two, places: P) -> Columns {
     // SAFETY: as required of the caller.
-    let two = |j: usize| unsafe {
-        let place = |j: usize| slots.add(places.at(j)).cast::<f64>();
-        _mm_castpd_ps(_mm_loadh_pd(_mm_load_sd(place(j)), place(j + 1)))
-    };
-    let line = |first: usize| -> __m512 {
-        let pairs = _mm512_castps128_ps512(two(first));
-        let pairs = _mm512_insertf32x4::<1>(pairs, two(first + 4));
-        let pairs = _mm512_insertf32x4::<2>(pairs, two(first + 8));
-        _mm512_insertf32x4::<3>(pairs, two(first + 12))
-    };
-    // Slots 4 l and 4 l + 1 in group l of the one, 4 l + 2 and 4 l + 3 in that of the other.
-    let (low, high) = (line(0), line(2));
-    let zero = _mm512_setzero_ps();
-    [
-        _mm512_shuffle_ps::<0b10_00_10_00>(low, high),
-        _mm512_shuffle_ps::<0b11_01_11_01>(low, high),
-        zero,
-        zero,
-    ]
+    unsafe {
+        let two = |j: usize| {
+            let place = |j: usize| slots.add(places.at(j)).cast::<f64>();
+            _mm_castpd_ps(_mm_loadh_pd(_mm_load_sd(place(j)), place(j + 1)))
+        };
+        let line = |first: usize| -> __m512 {
+            let pairs = _mm512_castps128_ps512(two(first));
+            let pairs = _mm512_insertf32x4::<1>(pairs, two(first + 4));
+            if P::GROUPS < 3 {
+                return pairs;
+            }
+            let pairs = _mm512_insertf32x4::<2>(pairs, two(first + 8));
+            _mm512_insertf32x4::<3>(pairs, two(first + 12))
+        };
+        // Slots 4 l and 4 l + 1 in group l of the one, 4 l + 2 and 4 l + 3 in that of the other.
+        let (low, high) = (line(0), line(2));
+        let zero = _mm512_setzero_ps();
+        [
+            _mm512_shuffle_ps::<0b10_00_10_00>(low, high),
+            _mm512_shuffle_ps::<0b11_01_11_01>(low, high),
+            zero,
+            zero,
+        ]
+    }
 }
 
 /// Stores slots of two numbers.
@@ -255,25 +377,28 @@ pub(super) unsafe fn store_two(slots: *mut Two, positions: &[u32], columns: Colu
 /// # Safety
 ///
 /// Every position is that of a slot.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+#[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn fetch_one(slots: *const One, places: impl Places) -> Columns {
+pub(super) unsafe fn fetch_one<P: Places>(slots: *const One, places: P) -> Columns {
     // SAFETY: as required of the caller.
-    let one = |j: usize| unsafe { _mm_load_ss(slots.add(places.at(j)).cast()) };
-    let four = |j: usize| -> __m128 {
-        let (low, high) = (
-            _mm_unpacklo_ps(one(j), one(j + 1)),
-            _mm_unpacklo_ps(one(j + 2), one(j + 3)),
-        );
-        _mm_movelh_ps(low, high)
-    };
-    let all = _mm512_castps128_ps512(four(0));
-    let all = _mm512_insertf32x4::<1>(all, four(4));
-    let all = _mm512_insertf32x4::<2>(all, four(8));
-    let all = _mm512_insertf32x4::<3>(all, four(12));
-    let zero = _mm512_setzero_ps();
-    [all, zero, zero, zero]
+    unsafe {
+        let one = |j: usize| _mm_load_ss(slots.add(places.at(j)).cast());
+        let four = |j: usize| -> __m128 {
+            let (low, high) = (
+                _mm_unpacklo_ps(one(j), one(j + 1)),
+                _mm_unpacklo_ps(one(j + 2), one(j + 3)),
+            );
+            _mm_movelh_ps(low, high)
+        };
+        let all = _mm512_castps128_ps512(four(0));
+        let mut all = _mm512_insertf32x4::<1>(all, four(4));
+        if P::GROUPS > 2 {
+            all = _mm512_insertf32x4::<2>(all, four(8));
+            all = _mm512_insertf32x4::<3>(all, four(12));
+        }
+        let zero = _mm512_setzero_ps();
+        [all, zero, zero, zero]
+    }
 }
 
 /// Stores slots of one number.
