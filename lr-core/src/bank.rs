@@ -304,6 +304,10 @@ impl Bank {
 impl Learn for Bank {
     type Slot = Line;
 
+    fn kernel(&self) -> Checked {
+        self.plan.kernel
+    }
+
     #[inline(always)]
     fn dimension(&self) -> usize {
         self.lines.len()

@@ -8,6 +8,8 @@
 //! vector wait for each other, which a compiler does not see.
 //! Roots and divisions are the IEEE ones, never the approximate instructions.
 
+use std::ops::Add;
+
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub(crate) mod bank;
@@ -22,7 +24,7 @@ pub(crate) mod tile;
 
 pub(crate) use check::{is_increasing, summary as row_summary};
 pub(crate) use dot::dot;
-pub(crate) use exp::{complement_sigmoid, exp_negative};
+pub(crate) use exp::{complement_sigmoid, exp_negative, sigmoid_by};
 
 /// Which instructions the inner loops use. All give the same bits.
 ///
@@ -176,7 +178,7 @@ pub(crate) fn first(count: usize) -> u16 {
 
 /// Adds eight lanes pairwise: the first half to the second, and so on.
 #[inline(always)]
-fn add_eight([a, b, c, d, e, f, g, h]: [f64; 8]) -> f64 {
+fn add_eight<F: Add<Output = F>>([a, b, c, d, e, f, g, h]: [F; 8]) -> F {
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 

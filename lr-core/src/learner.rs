@@ -18,7 +18,7 @@ use crate::{
     kernel::{self, Checked, Kernel},
     loss::sigmoid,
     row::{CheckedRow, RowError, check_importance},
-    rules::{AdaGrad, Decay, Ftrl, Normalized, Sgd},
+    rules::{AdaGrad, Ftrl, Normalized, Sgd},
     single::Single,
 };
 
@@ -72,7 +72,6 @@ pub struct Learner {
     config: LearnerConfig,
     dimension: usize,
     kind: Kind,
-    kernel: Checked,
     course: Course,
     /// ln of the sampling rate: what is added to a margin to undo it.
     unsampling: f64,
@@ -252,11 +251,10 @@ impl Learner {
                 next,
                 margins: &mut margins[done..],
             };
-            let kernel = self.kernel;
             done += on_single!(
                 &mut self.kind,
-                bank => bank.learn_ordinary(kernel, &mut self.course, rest),
-                s => s.learn_ordinary(kernel, &mut self.course, rest)
+                bank => bank.learn_ordinary(&mut self.course, rest),
+                s => s.learn_ordinary(&mut self.course, rest)
             );
             let Some(example) = examples.get(done) else {
                 return Ok(());
@@ -272,22 +270,21 @@ impl Learner {
     /// learned from it, or brings decayed sums to new units, after which it may be ordinary.
     #[cold]
     fn take_rare(&mut self, example: &CheckedExample<'_>) -> Result<Option<f64>, LearnError> {
-        let CheckedExample {
-            row, importance, ..
-        } = example;
-        check_importance(*importance)
+        let row = &example.row;
+        check_importance(example.importance)
             .and_then(|()| row.check_fit(self.dimension))
             .map_err(|source| LearnError::Row { source })?;
         let margin = on_single!(&self.kind, bank => bank.margin(row), s => s.margin(row));
-        let bounds = self.course.bounds(example);
+        let importance = self.course.importance(example);
+        let bounds = self.course.bounds(example, importance);
         let Some(mean_loss) = bounds.check(margin) else {
             return Err(bounds.refuse(margin));
         };
         if self.course.is_full() {
-            self.renew();
+            self.change_units(MOST_GAIN);
             return Ok(None);
         }
-        if self.course.importance(example) > 0.0 {
+        if importance > 0.0 {
             // Not reached: nothing else keeps an example from being learned.
             return Err(bounds.refuse(margin));
         }
@@ -295,13 +292,12 @@ impl Learner {
         Ok(Some(margin))
     }
 
-    /// Brings decayed sums to units in which the gain is small again. Of no consequence for any
-    /// prediction.
-    fn renew(&mut self) {
-        self.course.progress.gain /= MOST_GAIN;
-        self.course.progress.decay = Decay::new(self.course.progress.gain);
-        #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
-        let factor = (1.0 / MOST_GAIN) as f32;
+    /// Brings decayed sums to units that are `times` as large. Of no consequence for any prediction.
+    fn change_units(&mut self, times: f64) {
+        let progress = &mut self.course.progress;
+        progress.set_gain(progress.gain / times);
+        #[expect(clippy::cast_possible_truncation, reason = "a factor of f32 sums")]
+        let factor = (1.0 / times) as f32;
         on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
     }
 
@@ -353,10 +349,8 @@ impl Learner {
     /// Chooses the instructions of the inner loops, for tests and benchmarks; every kernel gives
     /// the same bits. One that this CPU cannot run is replaced by [`Kernel::Plain`].
     pub fn set_kernel(&mut self, kernel: Kernel) {
-        self.kernel = Checked::new(kernel);
-        if let Kind::Bank(bank) = &mut self.kind {
-            bank.set_kernel(self.kernel);
-        }
+        let kernel = Checked::new(kernel);
+        on_single!(&mut self.kind, bank => bank.set_kernel(kernel), s => s.set_kernel(kernel));
     }
 
     fn assemble(config: LearnerConfig, dimension: usize, kind: Kind) -> Self {
@@ -366,7 +360,6 @@ impl Learner {
             config,
             dimension,
             kind,
-            kernel: Checked::best(),
             course,
             unsampling,
         }

@@ -1,6 +1,6 @@
 //! The logistic loss, its derivative and the sigmoid, in forms that cannot overflow.
 
-use crate::kernel::exp_negative;
+use crate::kernel::{exp_negative, sigmoid_by};
 
 /// Returns the probability that belongs to a margin.
 ///
@@ -25,10 +25,7 @@ use crate::kernel::exp_negative;
 /// ```
 #[must_use]
 pub fn sigmoid(margin: f64) -> f64 {
-    let e = exp_negative(-margin.abs());
-    // Selected and not branched on: signs of margins are hard to foretell.
-    let numerator = if margin >= 0.0 { 1.0 } else { e };
-    numerator / (1.0 + e)
+    sigmoid_by(margin, exp_negative(-margin.abs()))
 }
 
 /// Returns the margin that belongs to a probability, in log-odds: the inverse of [`sigmoid`].

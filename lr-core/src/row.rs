@@ -172,7 +172,8 @@ impl<'a> CheckedRow<'a> {
 }
 
 /// Positions and values, equally long, the positions strictly increasing; of the values nothing is
-/// known but whether all of them are 1, and that not always. The unsafe loads of the kernels rest on this and on [`Ordered::fits`].
+/// known but whether all of them are 1, and that not always. The unsafe loads of the kernels rest on
+/// this and on [`Ordered::fits`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ordered<'a> {
     positions: &'a [u32],

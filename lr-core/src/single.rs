@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::{
-        self, Instructions, Soon,
+        self, Checked, Instructions, Soon,
         single::{Seen, Stored},
     },
     learner::Learn,
@@ -24,6 +24,7 @@ pub(crate) struct Single<R: Rule> {
     seen: Seen,
     /// Its rates, where they are needed before the steps.
     rates: Vec<f32>,
+    kernel: Checked,
 }
 
 fn weight<S: Stored>(slot: &S) -> f32 {
@@ -40,7 +41,12 @@ impl<R: Rule> Single<R> {
             bias,
             seen: Seen::new(),
             rates: Vec::new(),
+            kernel: Checked::best(),
         }
+    }
+
+    pub(crate) fn set_kernel(&mut self, kernel: Checked) {
+        self.kernel = kernel;
     }
 
     pub(crate) fn grow(&mut self, dimension: usize) {
@@ -191,6 +197,10 @@ impl<R: Rule> Single<R> {
 
 impl<R: Rule> Learn for Single<R> {
     type Slot = R::Slot;
+
+    fn kernel(&self) -> Checked {
+        self.kernel
+    }
 
     #[inline(always)]
     fn dimension(&self) -> usize {

@@ -8,7 +8,7 @@ mod avx512;
 
 #[cfg(target_arch = "x86_64")]
 use super::Kernel;
-use super::{Instructions, bank::Lanes};
+use super::{Instructions, add_eight, bank::Lanes};
 use crate::{
     row::Ordered,
     rules::{Numbers, Step},
@@ -193,8 +193,7 @@ pub(crate) fn margin<S: Stored>(slots: &[S], row: &Ordered<'_>) -> f64 {
     for (k, lane) in lanes.iter_mut().enumerate() {
         *lane = sums[k] + sums[k + BLOCK / 2];
     }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    f64::from(((a + e) + (c + g)) + ((b + f) + (d + h)))
+    f64::from(add_eight(lanes))
 }
 
 /// Positions strictly increase, so the slots of a block are distinct and may be stepped together.

@@ -1,6 +1,6 @@
 //! Carrying what was learned over to other positions and other scales.
 
-use super::{Decay, Kind, Learner, RescaleError, on_single};
+use super::{Kind, Learner, RescaleError, on_single};
 use crate::{
     config::ConfigError,
     row::{RowError, check_sources},
@@ -100,11 +100,9 @@ impl Learner {
 
     /// Brings decayed sums to the units of now.
     pub(super) fn refresh(&mut self) {
-        if self.course.progress.gain > 1.0 {
-            let factor = Decay::new(self.course.progress.gain).evidence;
-            on_single!(&mut self.kind, bank => bank.reweigh(factor), s => s.reweigh(factor));
-            self.course.progress.gain = 1.0;
-            self.course.progress.decay = Decay::new(1.0);
+        let gain = self.course.progress.gain;
+        if gain > 1.0 {
+            self.change_units(gain);
         }
     }
 }

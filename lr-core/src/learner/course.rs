@@ -22,6 +22,13 @@ pub(super) struct Progress {
     pub(super) decay: Decay,
 }
 
+impl Progress {
+    pub(super) fn set_gain(&mut self, gain: f64) {
+        self.gain = gain;
+        self.decay = Decay::new(gain);
+    }
+}
+
 impl Default for Progress {
     fn default() -> Self {
         Self {
@@ -81,8 +88,7 @@ impl Course {
     }
 
     #[inline(always)]
-    pub(super) fn bounds(&self, example: &CheckedExample<'_>) -> Bounds {
-        let importance = self.importance(example);
+    pub(super) fn bounds(&self, example: &CheckedExample<'_>, importance: f32) -> Bounds {
         Bounds {
             max_margin: self.max_margin,
             max_mean_loss: self.max_mean_loss,
@@ -112,6 +118,9 @@ pub(crate) trait Learn: Sized {
     /// What is kept for a position.
     type Slot;
 
+    /// The instructions to learn with.
+    fn kernel(&self) -> Checked;
+
     fn dimension(&self) -> usize;
 
     /// Whether asking the memory for a row before it is needed pays.
@@ -131,12 +140,8 @@ pub(crate) trait Learn: Sized {
 
     /// Learns examples up to the first one that is to be refused, or is not ordinary: of no importance,
     /// or to be learned in new units. Returns the number of those before it.
-    fn learn_ordinary(
-        &mut self,
-        kernel: Checked,
-        course: &mut Course,
-        examples: Examples<'_, '_>,
-    ) -> usize {
+    fn learn_ordinary(&mut self, course: &mut Course, examples: Examples<'_, '_>) -> usize {
+        let kernel = self.kernel();
         let work = Lessons {
             learner: self,
             course,
@@ -186,7 +191,7 @@ impl<L: Learn> Work for Lessons<'_, '_, L> {
                 before: course.progress.events,
                 decay: course.aged().1,
             };
-            let bounds = course.bounds(example);
+            let bounds = course.bounds(example, importance);
             let following = all.get(taken + 1).map_or(next, |next| next.row.positions());
             let soon = learner.soon(if ahead { following } else { &[] });
             let course = &mut *course;

@@ -1,6 +1,6 @@
 //! Taking the state out, and putting it back.
 
-use super::{Decay, Kind, LearnError, Learner, MOST_GAIN, Quantity, on_single};
+use super::{Kind, LearnError, Learner, MOST_GAIN, Quantity, on_single};
 use crate::{
     bank::Bank,
     config::{LearnerConfig, OptimizerConfig},
@@ -46,17 +46,17 @@ impl Learner {
             OptimizerConfig::Sgd(c) => Kind::Sgd(Single::load(c.into(), dimension, state)?),
         };
         let mut learner = Self::assemble(config, dimension, kind);
-        learner.course.progress.events = counters[1];
-        learner.course.progress.mean_loss = state.f64("mean_loss", 1)?[0];
-        learner.course.progress.gain = state.f64("gain", 1)?[0];
-        if !(1.0..=2.0 * MOST_GAIN).contains(&learner.course.progress.gain) {
+        let progress = &mut learner.course.progress;
+        progress.events = counters[1];
+        progress.mean_loss = state.f64("mean_loss", 1)?[0];
+        progress.set_gain(state.f64("gain", 1)?[0]);
+        if !(1.0..=2.0 * MOST_GAIN).contains(&progress.gain) {
             return Err(StateError::Value {
                 name: "gain",
                 index: 0,
-                value: learner.course.progress.gain,
+                value: progress.gain,
             });
         }
-        learner.course.progress.decay = Decay::new(learner.course.progress.gain);
         Ok(learner)
     }
 
@@ -90,15 +90,11 @@ impl Learner {
     pub fn state(&self) -> LearnerState {
         let mut state = LearnerState::default();
         state.push("settings", TensorData::F64(self.config.numbers()));
-        state.push(
-            "counters",
-            TensorData::U64(vec![self.dimension as u64, self.course.progress.events]),
-        );
-        state.push(
-            "mean_loss",
-            TensorData::F64(vec![self.course.progress.mean_loss]),
-        );
-        state.push("gain", TensorData::F64(vec![self.course.progress.gain]));
+        let progress = &self.course.progress;
+        let counters = vec![self.dimension as u64, progress.events];
+        state.push("counters", TensorData::U64(counters));
+        state.push("mean_loss", TensorData::F64(vec![progress.mean_loss]));
+        state.push("gain", TensorData::F64(vec![progress.gain]));
         on_single!(&self.kind, bank => bank.save(&mut state), s => s.save(&mut state));
         state
     }
