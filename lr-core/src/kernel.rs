@@ -18,6 +18,8 @@ mod dot;
 mod exp;
 mod instructions;
 mod number;
+#[cfg(target_arch = "x86_64")]
+mod registers;
 pub(crate) mod single;
 mod stack;
 pub(crate) mod tile;

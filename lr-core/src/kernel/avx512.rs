@@ -3,8 +3,7 @@
 use std::arch::x86_64::{
     __m128, __m512, __m512i, _mm_load_ps, _mm512_castpd_ps, _mm512_castps_pd,
     _mm512_castps128_ps512, _mm512_insertf32x4, _mm512_mask_loadu_epi32, _mm512_set1_epi32,
-    _mm512_store_epi32, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
-    _mm512_unpacklo_ps,
+    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use super::first;
@@ -37,24 +36,6 @@ impl Places for &[u32; BLOCK / 2] {
     }
 }
 
-/// Positions with the first one in the place of those that are missing.
-#[repr(C, align(64))]
-pub(super) struct Padded([u32; BLOCK]);
-
-impl Padded {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-    pub(super) fn new(positions: &[u32]) -> Self {
-        let mut padded = Self([0; BLOCK]);
-        #[allow(unsafe_code)]
-        // SAFETY: sixteen numbers, aligned.
-        unsafe {
-            _mm512_store_epi32(padded.0.as_mut_ptr().cast(), load_padded(positions));
-        }
-        padded
-    }
-}
-
 /// Loads up to sixteen positions; the first one in the place of those that are missing.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
@@ -65,19 +46,6 @@ pub(super) fn load_padded(positions: &[u32]) -> __m512i {
     // SAFETY: the mask has as many bits as there are positions, up to sixteen.
     unsafe {
         _mm512_mask_loadu_epi32(rest, first(positions.len()), positions.as_ptr().cast())
-    }
-}
-
-impl Places for &Padded {
-    #[inline(always)]
-    fn at(self, j: usize) -> usize {
-        let position: &u32 = &self.0[j];
-        #[allow(unsafe_code)]
-        // SAFETY: a live reference. Volatile because the compiler would otherwise take the positions
-        // out of the register one by one, which costs more than loading them.
-        unsafe {
-            std::ptr::from_ref(position).read_volatile() as usize
-        }
     }
 }
 

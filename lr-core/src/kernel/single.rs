@@ -1,14 +1,17 @@
 //! Margin and step of a learner with one weight a position, sixteen features at a time.
 //!
-//! The arithmetic is that of the rules, written once. With AVX-512 the slots of a row are brought
-//! into registers once, to be summed and then stepped.
+//! The arithmetic is that of the rules, written once. With AVX2 and AVX-512 the slots of a row are
+//! brought into registers once, to be summed and then stepped.
 
 #[cfg(target_arch = "x86_64")]
-mod avx512;
+mod registers;
 
-#[cfg(target_arch = "x86_64")]
-use super::Kernel;
 use super::{Instructions, add_eight, bank::Lanes};
+#[cfg(target_arch = "x86_64")]
+use super::{
+    Kernel,
+    registers::{Avx2, Avx512, Floats, Places},
+};
 use crate::{
     row::Ordered,
     rules::{Numbers, Step},
@@ -25,23 +28,23 @@ pub(crate) trait Stored: Copy + Default {
 
     fn of(numbers: Numbers<f32>) -> Self;
 
-    /// Loads the slots of sixteen positions, one register for each of their numbers.
+    /// Loads slots, as many as a register has lanes, into one register for each of their numbers.
     ///
     /// # Safety
     ///
-    /// The CPU has AVX-512, and every position is that of a slot.
+    /// The CPU has the registers, and every place is that of a slot.
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code)]
-    unsafe fn fetch(slots: *const Self, places: impl super::avx512::Places) -> avx512::Columns;
+    unsafe fn fetch<F: Floats>(slots: *const Self, places: impl Places) -> Numbers<F>;
 
-    /// Stores the first slots of sixteen, one at each position.
+    /// Stores the first slots, one at each position.
     ///
     /// # Safety
     ///
-    /// The CPU has AVX-512, and every position is that of a slot.
+    /// The CPU has the registers, and every position is that of a slot.
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code)]
-    unsafe fn store(slots: *mut Self, positions: &[u32], columns: avx512::Columns);
+    unsafe fn store<F: Floats>(slots: *mut Self, positions: &[u32], columns: Numbers<F>);
 }
 
 /// A slot of one number.
@@ -59,23 +62,23 @@ pub(crate) struct Two([f32; 2]);
 #[repr(C, align(16))]
 pub(crate) struct Four([f32; 4]);
 
-/// Implements what only AVX-512 needs.
+/// Implements what only registers need.
 macro_rules! by_registers {
     ($fetch:ident, $store:ident) => {
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         #[inline(always)]
-        unsafe fn fetch(slots: *const Self, places: impl super::avx512::Places) -> avx512::Columns {
+        unsafe fn fetch<F: Floats>(slots: *const Self, places: impl Places) -> Numbers<F> {
             // SAFETY: as required of the caller.
-            unsafe { avx512::$fetch(slots, places) }
+            unsafe { registers::$fetch(slots, places) }
         }
 
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         #[inline(always)]
-        unsafe fn store(slots: *mut Self, positions: &[u32], columns: avx512::Columns) {
+        unsafe fn store<F: Floats>(slots: *mut Self, positions: &[u32], columns: Numbers<F>) {
             // SAFETY: as required of the caller.
-            unsafe { avx512::$store(slots, positions, columns) }
+            unsafe { registers::$store(slots, positions, columns) }
         }
     };
 }
@@ -140,14 +143,20 @@ pub(crate) fn observe<I: Instructions, S: Stored>(
     seen: &mut Seen,
 ) -> f64 {
     #[cfg(target_arch = "x86_64")]
-    if I::KERNEL == Kernel::Avx512 && row.fits(slots.len()) {
+    if I::KERNEL != Kernel::Plain && row.fits(slots.len()) {
         let blocks = row.positions().len().div_ceil(BLOCK);
         if seen.len() < blocks {
             seen.resize(blocks, Numbers::default());
         }
         #[allow(unsafe_code)]
-        // SAFETY: `I` says that this is compiled for AVX-512; the row fits; there are as many blocks.
-        return unsafe { avx512::observe(slots, row, seen) };
+        // SAFETY: `I` says what this is compiled for; the row fits; there are as many blocks.
+        return unsafe {
+            if I::KERNEL == Kernel::Avx512 {
+                registers::observe::<Avx512, S>(slots, row, seen)
+            } else {
+                registers::observe::<Avx2, S>(slots, row, seen)
+            }
+        };
     }
     let _ = seen;
     margin(slots, row)
@@ -164,10 +173,16 @@ pub(crate) fn learn<I: Instructions, S: Stored, T: Step>(
     push: f32,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if I::KERNEL == Kernel::Avx512 && row.fits(slots.len()) {
+    if I::KERNEL != Kernel::Plain && row.fits(slots.len()) {
         #[allow(unsafe_code)]
-        // SAFETY: `I` says that this is compiled for AVX-512; the row fits, and was observed.
-        return unsafe { avx512::learn(step, slots, row, seen, push) };
+        // SAFETY: `I` says what this is compiled for; the row fits, and was observed.
+        return unsafe {
+            if I::KERNEL == Kernel::Avx512 {
+                registers::learn::<Avx512, S, T>(step, slots, row, seen, push);
+            } else {
+                registers::learn::<Avx2, S, T>(step, slots, row, seen, push);
+            }
+        };
     }
     let _ = seen;
     body(step, slots, row, push);

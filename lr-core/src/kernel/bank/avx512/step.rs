@@ -19,7 +19,7 @@ use super::{
             avx512::{Places, turn},
             exp::one_plus_exp,
             first,
-            number::Wide,
+            registers::Zmm,
         },
         COUNT, CURVATURES, H, Lanes, Line, N, Plan, SHRINK, SQUARES,
         plain::{self, Update},
@@ -136,7 +136,7 @@ pub(super) fn update_of(
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
     let margins = _mm512_mask_mov_ps(whole, STACK, set(margin as f32));
     let agreements = _mm512_mul_ps(set(-lesson.sign()), margins);
-    let Wide(below) = one_plus_exp(Wide(agreements));
+    let Zmm(below) = one_plus_exp(Zmm(agreements));
     let pushes = _mm512_mask_div_ps(less_one, members | STACK, above, below);
     // The size of the gradient, times itself for n and times one less it for h.
     let others = _mm512_mask_sub_ps(pushes, 1 << H, set(1.0), pushes);

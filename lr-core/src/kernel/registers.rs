@@ -1,0 +1,51 @@
+//! Numbers in vector registers, so that what is done in registers is written once for AVX2 and AVX-512.
+//!
+//! Numbers are moved within quads (groups of four), or quads are moved whole: both kinds of
+//! instructions do that well, and it gives the same result whatever the size of a register.
+//!
+//! Only code that is compiled for the instructions may use the types of this module.
+
+mod floats;
+mod places;
+
+pub(crate) use self::{
+    floats::{Floats, Ymm, Ymms, Zmm, turn},
+    places::{Padded, Places, fours},
+};
+
+/// The registers that a kernel uses.
+pub(crate) trait Registers {
+    type Eight: Floats;
+    type Sixteen: Floats;
+
+    /// The first half is that of eight numbers, the rest means nothing.
+    fn widen(eight: Self::Eight) -> Self::Sixteen;
+}
+
+/// Those of AVX2, two in the place of one of sixteen numbers.
+#[derive(Debug)]
+pub(crate) enum Avx2 {}
+
+impl Registers for Avx2 {
+    type Eight = Ymm;
+    type Sixteen = Ymms;
+
+    #[inline(always)]
+    fn widen(eight: Ymm) -> Ymms {
+        Ymms::widened(eight)
+    }
+}
+
+/// Those of AVX-512.
+#[derive(Debug)]
+pub(crate) enum Avx512 {}
+
+impl Registers for Avx512 {
+    type Eight = Ymm;
+    type Sixteen = Zmm;
+
+    #[inline(always)]
+    fn widen(eight: Ymm) -> Zmm {
+        Zmm::widened(eight)
+    }
+}
