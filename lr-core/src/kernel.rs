@@ -10,8 +10,6 @@
 
 use std::ops::Add;
 
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 pub(crate) mod bank;
 mod check;
 mod dot;

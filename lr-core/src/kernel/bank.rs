@@ -15,17 +15,20 @@
 //! What differs by position but not by member (a root, a division) is computed for sixteen features
 //! at a time; what differs by member is computed for all members of a position at once.
 //!
-//! The arithmetic is written once for every kernel (`plain`). With AVX-512 the lines travel
-//! between memory and registers by hand (`avx512`), because sixteen small stores that are read
-//! back as one vector wait for each other.
+//! With AVX2 and AVX-512 the lines travel between memory and registers by hand (`registers`), because
+//! sixteen small stores that are read back as one vector wait for each other. `plain` does the same
+//! arithmetic, to the same bits.
 
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod plain;
-
 #[cfg(target_arch = "x86_64")]
-use super::Kernel;
-use super::{Checked, Instructions, Stack, TERMS, dispatch};
+mod registers;
+
+use super::{Checked, Instructions, Stack, TERMS, Work, dispatch, run};
+#[cfg(target_arch = "x86_64")]
+use super::{
+    Kernel,
+    registers::{Avx2, Avx512},
+};
 use crate::{row::Ordered, rules::Lesson};
 
 /// Numbers kept a position.
@@ -107,29 +110,25 @@ impl Kinds {
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
 pub(crate) struct Sources {
-    /// Lane of the margins that a term is taken from.
+    /// Lane of the newcomers' margins that a term is taken from.
     lane: [u32; TERMS],
-    /// One bit a term: whether there is a margin for it.
-    mask: u16,
+    /// One bit a term: whether it is that of a member.
+    members: u16,
+    /// One bit a term: whether it is that of a member's newcomers.
+    newcomers: u16,
 }
-
-/// Where the margins of the newcomers start, after those of the members.
-const NEWCOMERS: u32 = 16;
 
 impl Sources {
     /// The first `members` lanes, and the newcomers of the lanes given.
     pub(crate) fn new(members: usize, newcomers: &[u32]) -> Self {
         let mut sources = Self {
             lane: [0; TERMS],
-            mask: (1 << members) - 1,
+            members: (1 << members) - 1,
+            newcomers: 0,
         };
-        for (lane, of) in sources.lane.iter_mut().zip(0..) {
-            *lane = of;
-        }
         for (term, &lane) in (MEMBERS..TERMS - 1).zip(newcomers) {
-            // The two kinds of margins count as one array.
-            sources.lane[term] = NEWCOMERS + lane;
-            sources.mask |= 1 << term;
+            sources.lane[term] = lane;
+            sources.newcomers |= 1 << term;
         }
         sources
     }
@@ -152,6 +151,15 @@ pub(crate) struct Plan {
     pub(crate) l2: f32,
 }
 
+#[cfg(target_arch = "x86_64")]
+impl Plan {
+    /// Whether the steps of an event are shortened or penalized, which only `plain` does.
+    #[inline(always)]
+    fn is_careful(&self, lesson: &Lesson) -> bool {
+        lesson.importance > 1.0 || self.l1 > 0.0 || self.l2 > 0.0
+    }
+}
+
 /// What a row looks like to the bank.
 #[derive(Debug, Clone, Default)]
 #[repr(C, align(64))]
@@ -165,7 +173,7 @@ pub(crate) struct Look {
     pub(crate) pushes: Lanes,
     /// What the steps need, in blocks of sixteen features, where the kernel keeps it.
     #[cfg(target_arch = "x86_64")]
-    ahead: Vec<avx512::Ahead>,
+    ahead: Vec<registers::Ahead>,
 }
 
 /// Returns the margin of a row, and computes its terms. A row that does not fit counts as empty.
@@ -176,17 +184,52 @@ pub(crate) fn look(
     stack: &Stack,
     look: &mut Look,
 ) -> f64 {
-    #[cfg(target_arch = "x86_64")]
-    if plan.kernel.get() == Kernel::Avx512 && row.fits(lines.len()) {
-        #[allow(unsafe_code)]
-        // SAFETY: a `Checked` kernel was found to be available on this CPU, and the row fits.
-        return unsafe { avx512::look(lines, row, plan, stack, look) };
+    let work = Looking {
+        lines,
+        row,
+        plan,
+        stack,
+        look,
+    };
+    run(plan.kernel, work)
+}
+
+struct Looking<'a, 'r> {
+    lines: &'a [Line],
+    row: &'a Ordered<'r>,
+    plan: &'a Plan,
+    stack: &'a Stack,
+    look: &'a mut Look,
+}
+
+impl Work for Looking<'_, '_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<I: Instructions>(self, _: I) -> f64 {
+        let Self {
+            lines,
+            row,
+            plan,
+            stack,
+            look,
+        } = self;
+        #[cfg(target_arch = "x86_64")]
+        if row.fits(lines.len()) {
+            #[allow(unsafe_code)]
+            // SAFETY: `I` says what this is compiled for; the row fits.
+            unsafe {
+                match I::KERNEL {
+                    Kernel::Avx512 => {
+                        return registers::look::<Avx512>(lines, row, plan, stack, look);
+                    }
+                    Kernel::Avx2 => return registers::look::<Avx2>(lines, row, plan, stack, look),
+                    Kernel::Plain => {}
+                }
+            }
+        }
+        plain::look(lines, row, plan, stack, look)
     }
-    dispatch!(
-        plan.kernel,
-        plain::look,
-        (lines: &[Line], row: &Ordered<'_>, plan: &Plan, stack: &Stack, look: &mut Look) -> f64
-    )
 }
 
 /// Looks at a row, asks whether its margin is good, and learns it if so, the members, then the stacker;
@@ -204,10 +247,24 @@ pub(crate) fn learn<I: Instructions>(
     is_good: impl FnOnce(f64) -> bool,
 ) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if I::KERNEL == Kernel::Avx512 && row.fits(lines.len()) {
+    if row.fits(lines.len()) && !plan.is_careful(lesson) {
         #[allow(unsafe_code)]
-        // SAFETY: `I` is the proof that the CPU has the instructions; the row fits.
-        return unsafe { avx512::learn(lines, row, plan, stack, look, lesson, is_good) };
+        // SAFETY: `I` says what this is compiled for; the row fits.
+        unsafe {
+            match I::KERNEL {
+                Kernel::Avx512 => {
+                    return registers::learn::<Avx512>(
+                        lines, row, plan, stack, look, lesson, is_good,
+                    );
+                }
+                Kernel::Avx2 => {
+                    return registers::learn::<Avx2>(
+                        lines, row, plan, stack, look, lesson, is_good,
+                    );
+                }
+                Kernel::Plain => {}
+            }
+        }
     }
     let margin = self::look(lines, row, plan, stack, look);
     if !is_good(margin) {

@@ -27,7 +27,7 @@ instructions!(Avx2, Avx512);
 pub(crate) trait Work {
     type Output;
 
-    fn run(self, on: impl Instructions) -> Self::Output;
+    fn run<I: Instructions>(self, on: I) -> Self::Output;
 }
 
 /// Runs a piece of work compiled for the kernel's instructions.

@@ -5,18 +5,25 @@
 //!
 //! Only code that is compiled for the instructions may use the types of this module.
 
+mod doubles;
 mod floats;
 mod places;
 
 pub(crate) use self::{
-    floats::{Floats, Ymm, Ymms, Zmm, turn},
+    doubles::{Doubles, Row, parts},
+    floats::{Floats, Sixteen, turn},
     places::{Padded, Places, fours},
+};
+use self::{
+    doubles::{YmmDoubles, ZmmDoubles},
+    floats::{Ymm, Ymms, Zmm},
 };
 
 /// The registers that a kernel uses.
 pub(crate) trait Registers {
     type Eight: Floats;
-    type Sixteen: Floats;
+    type Sixteen: Sixteen;
+    type Doubles: Doubles;
 
     /// The first half is that of eight numbers, the rest means nothing.
     fn widen(eight: Self::Eight) -> Self::Sixteen;
@@ -29,6 +36,7 @@ pub(crate) enum Avx2 {}
 impl Registers for Avx2 {
     type Eight = Ymm;
     type Sixteen = Ymms;
+    type Doubles = YmmDoubles;
 
     #[inline(always)]
     fn widen(eight: Ymm) -> Ymms {
@@ -43,6 +51,7 @@ pub(crate) enum Avx512 {}
 impl Registers for Avx512 {
     type Eight = Ymm;
     type Sixteen = Zmm;
+    type Doubles = ZmmDoubles;
 
     #[inline(always)]
     fn widen(eight: Ymm) -> Zmm {

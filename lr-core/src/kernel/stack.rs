@@ -1,7 +1,7 @@
 //! The stacker: second-order online logistic regression over the members' margins.
 
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx512;
+pub(super) mod registers;
 
 use super::add_eight;
 use crate::rules::Lesson;

@@ -170,7 +170,7 @@ impl<L: Learn> Work for Lessons<'_, '_, L> {
     type Output = usize;
 
     #[inline(always)]
-    fn run(self, on: impl Instructions) -> usize {
+    fn run<I: Instructions>(self, on: I) -> usize {
         let Self {
             learner,
             course,

@@ -65,17 +65,23 @@ pub(super) fn look(
             }
         }
     }
-    let mut margins = [0.0; 2 * LINE];
+    let (mut whole, mut new) = ([0.0; LINE], [0.0; LINE]);
     for lane in 0..LINE {
-        margins[lane] = even[lane] + odd[lane];
-        margins[LINE + lane] = new_even[lane] + new_odd[lane];
+        whole[lane] = even[lane] + odd[lane];
+        new[lane] = new_even[lane] + new_odd[lane];
     }
-    look.whole.0.copy_from_slice(&margins[..LINE]);
+    look.whole.0 = whole;
     let sources = &plan.sources;
     for (k, term) in look.terms.iter_mut().enumerate() {
-        let there = sources.mask >> k & 1 == 1;
-        let margin = margins[sources.lane[k] as usize % (2 * LINE)];
-        *term = f64::from(if there { margin } else { 0.0 });
+        let is_in = |mask: u16| mask >> k & 1 == 1;
+        let margin = if is_in(sources.members) {
+            whole[k]
+        } else if is_in(sources.newcomers) {
+            new[sources.lane[k] as usize % LINE]
+        } else {
+            0.0
+        };
+        *term = f64::from(margin);
     }
     look.terms[TERMS - 1] = 1.0;
     stack.margin(&look.terms)

@@ -1,7 +1,7 @@
 //! Eight or sixteen `f32`.
 
 use std::{
-    arch::x86_64::{self as x86, __m128, __m256, __m256i, __m512, _CMP_GT_OQ},
+    arch::x86_64::{self as x86, __m128, __m256, __m256i, __m512, __m512i, _CMP_GT_OQ},
     ops::{Add, Div, Mul, Sub},
 };
 
@@ -17,6 +17,16 @@ pub(crate) trait Floats: Number {
 
     /// The quads in order; those beyond the register mean nothing.
     fn quads(self) -> [__m128; 4];
+
+    /// The first number of a quad.
+    #[inline(always)]
+    fn first_of(self, quad: usize) -> f32 {
+        #[allow(unsafe_code)]
+        // SAFETY: one of the first instructions of this kind of CPU.
+        unsafe {
+            x86::_mm_cvtss_f32(self.quads()[quad])
+        }
+    }
 
     /// Loads as many numbers as there are lanes.
     ///
@@ -68,6 +78,58 @@ pub(crate) trait Floats: Number {
 
     /// The sum of all lanes, in pairs: the first half to the second, and so on.
     fn total(self) -> f32;
+
+    /// Some of the lanes.
+    type Mask: Copy;
+
+    /// The lanes whose bit is set.
+    fn mask(bits: u16) -> Self::Mask;
+
+    /// The lanes of either.
+    fn either(some: Self::Mask, others: Self::Mask) -> Self::Mask;
+
+    /// Whether there is any lane.
+    fn any(mask: Self::Mask) -> bool;
+
+    /// The lanes in which a comparison holds, one of those that instructions have.
+    fn compare<const HOW: i32>(self, other: Self) -> Self::Mask;
+
+    /// `yes` in some lanes, `no` in the others.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+
+    /// The smaller of the two; the other where either is not a number.
+    fn least(self, other: Self) -> Self;
+}
+
+/// What is done with sixteen numbers only.
+pub(crate) trait Sixteen: Floats {
+    /// Which lanes to take numbers from.
+    type Lanes: Copy;
+
+    /// Those of a list.
+    fn lanes(list: &[u32; 16]) -> Self::Lanes;
+
+    /// Each lane takes the number of the lane that is listed for it.
+    fn permuted(self, lanes: Self::Lanes) -> Self;
+
+    /// Each lane of a mask takes the number of quad `quad` whose number from 0 to 3 is listed for it,
+    /// each other lane that of `no`. The registers also lie in memory at `place`.
+    ///
+    /// # Safety
+    ///
+    /// There are sixteen numbers at `place`.
+    #[allow(unsafe_code)]
+    unsafe fn chosen(
+        self,
+        place: *const f32,
+        quad: usize,
+        lanes: Self::Lanes,
+        mask: Self::Mask,
+        no: Self,
+    ) -> Self;
+
+    /// The last quad becomes quad `quad` of another.
+    fn with_last(self, other: Self, quad: usize) -> Self;
 }
 
 /// Turns four registers, quad by quad: number `4 l + k` of register `m` becomes number `4 l + m` of
@@ -111,6 +173,20 @@ impl Ymms {
     #[inline(always)]
     pub(crate) fn widened(eight: Ymm) -> Self {
         Self(eight, eight)
+    }
+
+    /// Each of eight lanes takes the number of the lane that is listed for it.
+    #[inline(always)]
+    fn half_permuted(self, lanes: __m256i) -> Ymm {
+        #[allow(unsafe_code)]
+        // SAFETY: only code that is compiled for AVX2 uses a `Ymm`.
+        Ymm(unsafe {
+            let low = x86::_mm256_permutevar8x32_ps(self.0.0, lanes);
+            let high = x86::_mm256_permutevar8x32_ps(self.1.0, lanes);
+            // Bit 3 of a lane, the half that it is in, becomes the highest.
+            let half = x86::_mm256_castsi256_ps(x86::_mm256_slli_epi32::<28>(lanes));
+            x86::_mm256_blendv_ps(low, high, half)
+        })
     }
 }
 
@@ -431,6 +507,48 @@ impl Floats for Ymm {
             x86::_mm_cvtss_f32(x86::_mm_add_ss(two, x86::_mm_movehdup_ps(two)))
         }
     }
+
+    type Mask = __m256;
+
+    #[inline(always)]
+    fn mask(bits: u16) -> __m256 {
+        // SAFETY: only code that is compiled for AVX2 uses a `Ymm`.
+        unsafe {
+            let lanes = x86::_mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let bits = x86::_mm256_and_si256(x86::_mm256_set1_epi32(i32::from(bits)), lanes);
+            x86::_mm256_castsi256_ps(x86::_mm256_cmpeq_epi32(bits, lanes))
+        }
+    }
+
+    #[inline(always)]
+    fn either(some: __m256, others: __m256) -> __m256 {
+        // SAFETY: as above.
+        unsafe { x86::_mm256_or_ps(some, others) }
+    }
+
+    #[inline(always)]
+    fn any(mask: __m256) -> bool {
+        // SAFETY: as above.
+        unsafe { x86::_mm256_movemask_ps(mask) != 0 }
+    }
+
+    #[inline(always)]
+    fn compare<const HOW: i32>(self, other: Self) -> __m256 {
+        // SAFETY: as above.
+        unsafe { x86::_mm256_cmp_ps::<HOW>(self.0, other.0) }
+    }
+
+    #[inline(always)]
+    fn select(mask: __m256, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { x86::_mm256_blendv_ps(no.0, yes.0, mask) })
+    }
+
+    #[inline(always)]
+    fn least(self, other: Self) -> Self {
+        // SAFETY: as above. The second where one is not a number.
+        Self(unsafe { x86::_mm256_min_ps(self.0, other.0) })
+    }
 }
 
 #[allow(unsafe_code)]
@@ -498,6 +616,99 @@ impl Floats for Ymms {
     #[inline(always)]
     fn total(self) -> f32 {
         (self.0 + self.1).total()
+    }
+
+    type Mask = [__m256; 2];
+
+    #[inline(always)]
+    fn mask(bits: u16) -> [__m256; 2] {
+        [Ymm::mask(bits), Ymm::mask(bits >> 8)]
+    }
+
+    #[inline(always)]
+    fn either(some: [__m256; 2], others: [__m256; 2]) -> [__m256; 2] {
+        [
+            Ymm::either(some[0], others[0]),
+            Ymm::either(some[1], others[1]),
+        ]
+    }
+
+    #[inline(always)]
+    fn any([low, high]: [__m256; 2]) -> bool {
+        Ymm::any(Ymm::either(low, high))
+    }
+
+    #[inline(always)]
+    fn compare<const HOW: i32>(self, other: Self) -> [__m256; 2] {
+        [
+            self.0.compare::<HOW>(other.0),
+            self.1.compare::<HOW>(other.1),
+        ]
+    }
+
+    #[inline(always)]
+    fn select([low, high]: [__m256; 2], yes: Self, no: Self) -> Self {
+        Self(
+            Ymm::select(low, yes.0, no.0),
+            Ymm::select(high, yes.1, no.1),
+        )
+    }
+
+    #[inline(always)]
+    fn least(self, other: Self) -> Self {
+        Self(self.0.least(other.0), self.1.least(other.1))
+    }
+}
+
+#[allow(unsafe_code)]
+impl Sixteen for Ymms {
+    type Lanes = [__m256i; 2];
+
+    #[inline(always)]
+    fn lanes(list: &[u32; 16]) -> [__m256i; 2] {
+        // SAFETY: the two halves of sixteen numbers; only code that is compiled for AVX2 uses a `Ymm`.
+        unsafe {
+            let half = list.as_ptr().cast::<__m256i>();
+            [
+                x86::_mm256_loadu_si256(half),
+                x86::_mm256_loadu_si256(half.add(1)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn permuted(self, lanes: [__m256i; 2]) -> Self {
+        Self(self.half_permuted(lanes[0]), self.half_permuted(lanes[1]))
+    }
+
+    #[inline(always)]
+    unsafe fn chosen(
+        self,
+        place: *const f32,
+        quad: usize,
+        lanes: [__m256i; 2],
+        mask: [__m256; 2],
+        no: Self,
+    ) -> Self {
+        // SAFETY: as required of the caller; the four numbers of a quad.
+        unsafe {
+            let quad = x86::_mm256_broadcast_ps(&*place.add(4 * quad).cast::<__m128>());
+            let yes = Self(
+                Ymm(x86::_mm256_permutevar_ps(quad, lanes[0])),
+                Ymm(x86::_mm256_permutevar_ps(quad, lanes[1])),
+            );
+            Self::select(mask, yes, no)
+        }
+    }
+
+    #[inline(always)]
+    fn with_last(self, other: Self, quad: usize) -> Self {
+        let last = other.quads()[quad];
+        // SAFETY: as above.
+        Self(
+            self.0,
+            Ymm(unsafe { x86::_mm256_insertf128_ps::<1>(self.1.0, last) }),
+        )
     }
 }
 
@@ -607,6 +818,90 @@ impl Floats for Zmm {
             let high = Ymm(x86::_mm512_extractf32x8_ps::<1>(self.0));
             (low + high).total()
         }
+    }
+
+    type Mask = u16;
+
+    #[inline(always)]
+    fn mask(bits: u16) -> u16 {
+        bits
+    }
+
+    #[inline(always)]
+    fn either(some: u16, others: u16) -> u16 {
+        some | others
+    }
+
+    #[inline(always)]
+    fn any(mask: u16) -> bool {
+        mask != 0
+    }
+
+    #[inline(always)]
+    fn compare<const HOW: i32>(self, other: Self) -> u16 {
+        // SAFETY: only code that is compiled for AVX-512 uses a `Zmm`.
+        unsafe { x86::_mm512_cmp_ps_mask::<HOW>(self.0, other.0) }
+    }
+
+    #[inline(always)]
+    fn select(mask: u16, yes: Self, no: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { x86::_mm512_mask_mov_ps(no.0, mask, yes.0) })
+    }
+
+    #[inline(always)]
+    fn least(self, other: Self) -> Self {
+        // SAFETY: as above. The second where one is not a number.
+        Self(unsafe { x86::_mm512_min_ps(self.0, other.0) })
+    }
+}
+
+#[allow(unsafe_code)]
+impl Sixteen for Zmm {
+    type Lanes = __m512i;
+
+    #[inline(always)]
+    fn lanes(list: &[u32; 16]) -> __m512i {
+        // SAFETY: sixteen numbers; only code that is compiled for AVX-512 uses a `Zmm`.
+        unsafe { x86::_mm512_loadu_epi32(list.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn permuted(self, lanes: __m512i) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { x86::_mm512_permutexvar_ps(lanes, self.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn chosen(
+        self,
+        _: *const f32,
+        quad: usize,
+        lanes: __m512i,
+        mask: u16,
+        no: Self,
+    ) -> Self {
+        const FIRST: [i32; 4] = [0, 4, 8, 12];
+        // SAFETY: as above.
+        Self(unsafe {
+            let lanes = x86::_mm512_add_epi32(lanes, x86::_mm512_set1_epi32(FIRST[quad]));
+            x86::_mm512_mask_permutexvar_ps(no.0, mask, lanes, self.0)
+        })
+    }
+
+    #[inline(always)]
+    fn with_last(self, other: Self, quad: usize) -> Self {
+        const LAST: u16 = 0xf000;
+        let (line, sums) = (self.0, other.0);
+        // SAFETY: as above.
+        Self(unsafe {
+            match quad {
+                0 => x86::_mm512_mask_shuffle_f32x4::<0x00>(line, LAST, sums, sums),
+                1 => x86::_mm512_mask_shuffle_f32x4::<0x55>(line, LAST, sums, sums),
+                2 => x86::_mm512_mask_shuffle_f32x4::<0xaa>(line, LAST, sums, sums),
+                _ => x86::_mm512_mask_shuffle_f32x4::<0xff>(line, LAST, sums, sums),
+            }
+        })
     }
 }
 

@@ -1,9 +1,8 @@
-//! How lines travel between memory and AVX-512 registers.
+//! How lines travel between memory and registers: for AVX2 and AVX-512.
 //!
-//! The last four numbers of sixteen lines (sixteen features, four sums) are loaded four lines to a
-//! register and turned with eight shuffles, so that each register holds one sum of sixteen
-//! features; the rates and the new sums go back the same way. A line is loaded once to be summed and
-//! once to be stepped, and stored once, whole.
+//! The last four numbers of sixteen lines (sixteen features, four sums) are loaded and turned, so
+//! that each register holds one sum of sixteen features; the rates and the new sums go back the same
+//! way. A line is loaded once to be summed and once to be stepped, and stored once, whole.
 //!
 //! An event is a long wait, from its margin through an exponential to the steps, between two
 //! stretches of work; a CPU looks ahead over about 300 operations. So each kind of work is done for
@@ -13,11 +12,6 @@
 mod look;
 mod step;
 
-use std::arch::x86_64::{
-    _mm512_castsi512_si256, _mm512_cvtepu32_epi64, _mm512_extracti64x4_epi64, _mm512_slli_epi64,
-    _mm512_store_epi64,
-};
-
 use self::{
     look::terms,
     step::{prepare, step, update_of},
@@ -25,10 +19,10 @@ use self::{
 use super::{
     super::{
         Stack,
-        avx512::{Places, load_padded},
-        stack::{self, avx512 as matrix},
+        registers::{Padded, Places, Registers},
+        stack::{self, registers as matrix},
     },
-    BLOCK, CURVATURES, Lanes, Line, Look, Plan, plain,
+    BLOCK, CURVATURES, Lanes, Line, Look, Plan,
 };
 use crate::{row::Ordered, rules::Lesson};
 
@@ -60,23 +54,18 @@ pub(super) struct Ahead {
 struct Offsets([u64; BLOCK]);
 
 impl Offsets {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-    fn set(&mut self, positions: &[u32]) {
-        const SHIFT: u32 = size_of::<Line>().trailing_zeros();
-        let all = load_padded(positions);
-        let halves = [
-            _mm512_castsi512_si256(all),
-            _mm512_extracti64x4_epi64::<1>(all),
-        ];
-        let (places, _) = self.0.as_chunks_mut::<{ BLOCK / 2 }>();
-        for (places, positions) in places.iter_mut().zip(halves) {
-            let offsets = _mm512_slli_epi64::<SHIFT>(_mm512_cvtepu32_epi64(positions));
-            #[allow(unsafe_code)]
-            // SAFETY: eight numbers, aligned.
-            unsafe {
-                _mm512_store_epi64(places.as_mut_ptr().cast(), offsets);
-            }
+    #[inline(always)]
+    fn set<R: Registers>(&mut self, positions: &[u32]) {
+        match <&[u32; BLOCK]>::try_from(positions) {
+            Ok(positions) => self.set_all(positions),
+            Err(_) => self.set_all(Padded::new::<R::Sixteen>(positions).positions()),
+        }
+    }
+
+    #[inline(always)]
+    fn set_all(&mut self, positions: &[u32; BLOCK]) {
+        for (offset, &position) in self.0.iter_mut().zip(positions) {
+            *offset = u64::from(position) * size_of::<Line>() as u64;
         }
     }
 }
@@ -117,10 +106,11 @@ use for_blocks;
 ///
 /// # Safety
 ///
-/// Every position of the row is below the number of lines.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+/// The caller is compiled for the registers, and every position of the row is below the number of
+/// lines.
+#[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn look(
+pub(super) unsafe fn look<R: Registers>(
     lines: &[Line],
     row: &Ordered<'_>,
     plan: &Plan,
@@ -128,20 +118,20 @@ pub(super) unsafe fn look(
     look: &mut Look,
 ) -> f64 {
     // SAFETY: as required of the caller.
-    let seen = unsafe { terms(lines, row, plan, look) };
+    let seen = unsafe { terms::<R>(lines, row, plan, look) };
     matrix::dot(matrix::load(&stack.mean), seen.terms)
 }
 
-/// [`super::learn`]. What hangs on the margin stays in registers, because it is what the next event
-/// waits for.
+/// [`super::learn`], for events of an importance of at most 1 without penalties. What hangs on the
+/// margin stays in registers, because it is what the next event waits for.
 ///
 /// # Safety
 ///
-/// Every position of the row is below the number of lines.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+/// The caller is compiled for the registers, and every position of the row is below the number of
+/// lines.
+#[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn learn(
+pub(super) unsafe fn learn<R: Registers>(
     lines: &mut [Line],
     row: &Ordered<'_>,
     plan: &Plan,
@@ -150,17 +140,13 @@ pub(super) unsafe fn learn(
     lesson: &Lesson,
     is_good: impl FnOnce(f64) -> bool,
 ) -> bool {
-    if lesson.importance > 1.0 || plan.l1 > 0.0 || plan.l2 > 0.0 {
-        // SAFETY: as required of the caller.
-        return unsafe { learn_rare(lines, row, plan, stack, look, lesson, is_good) };
-    }
     // SAFETY: as required of the caller.
-    let seen = unsafe { terms(lines, row, plan, look) };
+    let seen = unsafe { terms::<R>(lines, row, plan, look) };
     let margin = matrix::dot(matrix::load(&stack.mean), seen.terms);
     // The wait begins here; the rest of the work before the steps fits into it.
     let (pushes, update) = update_of(seen.whole, plan, lesson, margin);
     for_blocks!(row, look.ahead, |_positions, values, ahead| {
-        prepare(values, plan, lesson.decay.evidence, ahead);
+        prepare::<R::Sixteen>(values, plan, lesson.decay.evidence, ahead);
     });
     if !is_good(margin) {
         return false;
@@ -168,16 +154,16 @@ pub(super) unsafe fn learn(
     let weight = stack::weight(lesson, update.slope);
     let change = (weight > 0.0).then(|| {
         let (slope, bend) = (weight * update.slope, weight * update.bend);
-        matrix::change(stack, seen.terms, slope, bend)
+        matrix::change::<R::Doubles>(stack, seen.terms, &look.terms, slope, bend)
     });
     let lines = lines.as_mut_ptr();
     for_blocks!(row, look.ahead, |positions, _values, ahead| {
         // SAFETY: as required of the caller; `terms` has set the offsets of all blocks.
         unsafe {
             if ahead.unit {
-                step::<true>(lines, positions.len(), ahead, plan, &pushes, &update);
+                step::<true, _>(lines, positions.len(), ahead, plan, &pushes, &update);
             } else {
-                step::<false>(lines, positions.len(), ahead, plan, &pushes, &update);
+                step::<false, _>(lines, positions.len(), ahead, plan, &pushes, &update);
             }
         }
     });
@@ -186,31 +172,5 @@ pub(super) unsafe fn learn(
         Some((gain, change)) => matrix::apply(stack, gain, change),
         None => stack.age(0.0),
     }
-    true
-}
-
-/// [`learn`] for events whose steps are shortened or penalized, as `plain` has it.
-///
-/// # Safety
-///
-/// Every position of the row is below the number of lines.
-#[inline(never)]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-#[allow(unsafe_code)]
-unsafe fn learn_rare(
-    lines: &mut [Line],
-    row: &Ordered<'_>,
-    plan: &Plan,
-    stack: &mut Stack,
-    seen: &mut Look,
-    lesson: &Lesson,
-    is_good: impl FnOnce(f64) -> bool,
-) -> bool {
-    // SAFETY: as required of the caller.
-    let margin = unsafe { look(lines, row, plan, stack, seen) };
-    if !is_good(margin) {
-        return false;
-    }
-    plain::learn(lines, row, plan, stack, seen, lesson, margin);
     true
 }

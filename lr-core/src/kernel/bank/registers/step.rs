@@ -1,0 +1,196 @@
+//! The steps of the lines: what is known before the margin, and what hangs on it.
+
+use std::{
+    arch::x86_64::{_CMP_GT_OQ, _CMP_NLT_UQ},
+    sync::atomic::{Ordering, compiler_fence},
+};
+
+use super::{
+    super::{
+        super::{
+            exp::one_plus_exp,
+            registers::{Floats, Places, Sixteen, turn},
+        },
+        COUNT, CURVATURES, H, Lanes, Line, N, Plan, SHRINK, SQUARES,
+        plain::{self, Update},
+    },
+    Ahead,
+};
+use crate::rules::Lesson;
+
+/// Works out what the steps of up to sixteen features need that does not hang on the margin; the same
+/// as in `plain`.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) fn prepare<F: Floats>(values: &[f32], plan: &Plan, evidence: f32, ahead: &mut Ahead) {
+    // SAFETY: `Lanes` have sixteen numbers; no more values are loaded than there are.
+    unsafe {
+        let [n, h, squares, count] = &ahead.sums;
+        let (n, h) = (F::load(n.0.as_ptr()), F::load(h.0.as_ptr()));
+        let mut rates = falling(n, h, plan, evidence);
+        ahead.shrunk = false;
+        if !ahead.unit {
+            let (squares, count) = (F::load(squares.0.as_ptr()), F::load(count.0.as_ptr()));
+            let value = F::load_first(values.as_ptr(), values.len(), 0.0);
+            let shrunk_before = squares.compare::<_CMP_GT_OQ>(count);
+            let many = count.compare::<_CMP_NLT_UQ>(F::of(plain::MOST_COUNT));
+            let keep = F::select(many, F::of(0.5), F::of(1.0));
+            let square = value * value;
+            let squares = squares * keep + square;
+            let count = count * keep + F::of(1.0);
+            let shrunk = squares.compare::<_CMP_GT_OQ>(count);
+            let mut x = value;
+            ahead.shrunk = F::any(F::either(shrunk_before, shrunk));
+            if ahead.shrunk {
+                let floor = F::select(shrunk, squares, count);
+                let shrink = (count / floor).root() - F::of(1.0);
+                x = value + value * shrink;
+                shrink.store(ahead.shrink.0.as_mut_ptr());
+            }
+            for rate in &mut rates {
+                *rate = *rate * x;
+            }
+            squares.store(ahead.sums[2].0.as_mut_ptr());
+            count.store(ahead.sums[3].0.as_mut_ptr());
+            x.store(ahead.scaled.0.as_mut_ptr());
+        }
+        for (lanes, rates) in ahead.rates.iter_mut().zip(turn(rates)) {
+            rates.store(lanes.0.as_mut_ptr());
+        }
+    }
+}
+
+/// Returns the rates that fall, of as many features as there are lanes.
+#[inline(always)]
+fn falling<F: Floats>(n: F, h: F, plan: &Plan, evidence: f32) -> [F; 1 + CURVATURES] {
+    let one = F::of(1.0);
+    let (now_n, now_h) = (n * F::of(evidence), h * F::of(evidence));
+    let [v0, v1, v2] = plan.variances;
+    let (a, b) = (one + now_n.root(), one + F::of(v0) * now_h);
+    let (c, d) = (one + F::of(v1) * now_h, one + F::of(v2) * now_h);
+    let (ab, cd) = (a * b, c * d);
+    let inverse = one / (ab * cd);
+    let (inverse_ab, inverse_cd) = (inverse * cd, inverse * ab);
+    [
+        inverse_ab * b,
+        inverse_ab * a,
+        inverse_cd * d,
+        inverse_cd * c,
+    ]
+}
+
+/// By how much the lines are pushed.
+#[derive(Clone, Copy)]
+pub(super) struct Pushes<F> {
+    /// Of each member, as in `plain`; other lanes mean nothing.
+    members: F,
+    /// The same, and in the lanes of the sums less what a feature of value 1 adds to them.
+    unit: F,
+}
+
+impl<F: Floats> Pushes<F> {
+    /// Keeps those of the members.
+    #[inline(always)]
+    pub(super) fn keep(&self, lanes: &mut Lanes) {
+        #[allow(unsafe_code)]
+        // SAFETY: `Lanes` have sixteen numbers.
+        unsafe {
+            self.members.store(lanes.0.as_mut_ptr());
+        }
+    }
+}
+
+/// The same as in `plain`; the gradient of the stack is in the lanes of n and h.
+#[inline(always)]
+pub(super) fn update_of<F: Sixteen>(
+    whole: F,
+    plan: &Plan,
+    lesson: &Lesson,
+    margin: f64,
+) -> (Pushes<F>, Update) {
+    let stack = F::mask(1 << N | 1 << H);
+    #[allow(unsafe_code)]
+    // SAFETY: `Lanes` have sixteen numbers.
+    let rates = unsafe { F::load(plan.rates.0.as_ptr()) };
+    let members = rates.compare::<_CMP_GT_OQ>(F::of(0.0));
+    let signed = rates * F::of(lesson.importance * lesson.sign());
+    let above = F::select(stack, F::of(1.0), signed);
+    let sums = F::mask(1 << SQUARES | 1 << COUNT);
+    let less_one = F::select(sums, F::of(-1.0), F::of(0.0));
+    #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
+    let margins = F::select(stack, F::of(margin as f32), whole);
+    let agreements = F::of(-lesson.sign()) * margins;
+    let below = one_plus_exp(agreements);
+    let members = F::select(F::either(members, stack), above / below, less_one);
+    // The size of the gradient, times itself for n and times one less it for h.
+    let others = F::select(F::mask(1 << H), F::of(1.0) - members, members);
+    let sizes = (members * others) * F::of(-Update::units(lesson));
+    let unit = F::select(stack, sizes, members);
+    (
+        Pushes { members, unit },
+        Update::new(members.first_of(N / 4), lesson),
+    )
+}
+
+/// Steps the lines of up to sixteen features. Always inlined, so that whole blocks are unrolled.
+///
+/// # Safety
+///
+/// The caller is compiled for the registers, and the offsets are those of lines.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) unsafe fn step<const UNIT: bool, F: Sixteen>(
+    lines: *mut Line,
+    features: usize,
+    ahead: &Ahead,
+    plan: &Plan,
+    pushes: &Pushes<F>,
+    update: &Update,
+) {
+    // SAFETY: as required of the caller; `Lanes` and lines have sixteen numbers.
+    unsafe {
+        let load = |lanes: &Lanes| F::load(lanes.0.as_ptr());
+        let one = F::of(1.0);
+        let (kinds, falling) = (F::lanes(&plan.kinds.index), F::mask(plan.kinds.mask));
+        let [a, b, c, d] = &ahead.rates;
+        let rates = [load(a), load(b), load(c), load(d)];
+        let pushes = if UNIT { pushes.unit } else { pushes.members };
+        // Those of unit features are in the pushes.
+        let mut sums = [one; 4];
+        if !UNIT {
+            let [n, h, squares, count] = &ahead.sums;
+            let x = load(&ahead.scaled);
+            let xx = x * x;
+            let most = F::of(plain::MOST);
+            let n = (load(n) + F::of(update.square) * xx).least(most);
+            let h = (load(h) + F::of(update.curvature) * xx).least(most);
+            sums = turn([n, h, load(squares), load(count)]);
+        }
+        // Of the four features `4 g + m` with the same m, the rates and sums are in one register.
+        for quad in 0..4 {
+            for m in 0..4 {
+                let j = 4 * quad + m;
+                if j >= features {
+                    break;
+                }
+                let x = if UNIT { one } else { F::of(ahead.scaled.0[j]) };
+                let place = ahead.rates[m].0.as_ptr();
+                let rate = rates[m].chosen(place, quad, kinds, falling, x);
+                let place = lines.byte_add((&ahead.offsets).at(j)).cast();
+                let mut line = F::load(place) - pushes * rate;
+                if !UNIT {
+                    // The sums of the feature become the last four numbers of its line.
+                    line = line.with_last(sums[m], quad);
+                }
+                line.store(place);
+                // As in `look`.
+                compiler_fence(Ordering::AcqRel);
+            }
+        }
+        if ahead.shrunk {
+            for (j, &shrink) in ahead.shrink.0.iter().enumerate().take(features) {
+                (*lines.byte_add((&ahead.offsets).at(j))).0[SHRINK] = shrink;
+            }
+        }
+    }
+}
