@@ -84,21 +84,29 @@ impl Kernel {
     }
 }
 
-/// Calls a generic loop compiled for the kernel's instructions.
+/// Calls a loop compiled for the kernel's instructions.
 ///
-/// `dispatch!(kernel, name, (arguments: types) -> result)` expects an `#[inline(always)]`
-/// function `name` in scope.
+/// `dispatch!(kernel, name, (arguments: types) -> result)` expects an `#[inline(always)]` function `name`
+/// in scope; three names in its place are those of plain Rust, AVX2 and AVX-512.
 macro_rules! dispatch {
-    ($kernel:expr, $body:path, ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?) => {{
+    ($kernel:expr, $body:path, ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?) => {
+        $crate::kernel::dispatch!(
+            $kernel, $body, $body, $body, ($($argument: $type),*) $(-> $result)?
+        )
+    };
+    (
+        $kernel:expr, $plain:path, $avx2:path, $avx512:path,
+        ($($argument:ident: $type:ty),*) $(-> $result:ty)?
+    ) => {{
         #[cfg(target_arch = "x86_64")]
         {
             #[target_feature(enable = "avx2")]
             fn avx2($($argument: $type),*) $(-> $result)? {
-                $body($($argument),*)
+                $avx2($($argument),*)
             }
             #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
             fn avx512($($argument: $type),*) $(-> $result)? {
-                $body($($argument),*)
+                $avx512($($argument),*)
             }
             #[allow(unsafe_code)]
             match $kernel.get() {
@@ -106,13 +114,13 @@ macro_rules! dispatch {
                 $crate::kernel::Kernel::Avx512 => unsafe { avx512($($argument),*) },
                 // SAFETY: as above.
                 $crate::kernel::Kernel::Avx2 => unsafe { avx2($($argument),*) },
-                $crate::kernel::Kernel::Plain => $body($($argument),*),
+                $crate::kernel::Kernel::Plain => $plain($($argument),*),
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
             let _ = $kernel;
-            $body($($argument),*)
+            $plain($($argument),*)
         }
     }};
 }

@@ -1,11 +1,11 @@
 //! Products and solutions of triangles in tiles of eight by eight.
 
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod plain;
+#[cfg(target_arch = "x86_64")]
+mod registers;
 
 #[cfg(target_arch = "x86_64")]
-use super::Kernel;
+use super::registers::{Avx2, Avx512, Registers};
 use super::{Checked, dispatch};
 
 /// Rows and columns of a tile.
@@ -21,18 +21,18 @@ pub(crate) fn before(row: usize) -> usize {
     row * (row + 1) / 2
 }
 
-/// Defines loops that `plain` and `avx512` have in common.
+/// Defines loops that `plain` and `registers` have in common.
 macro_rules! twins {
     ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
         $(#[$doc])*
         pub(crate) fn $name(kernel: Checked, $($argument: $type),*) $(-> $result)? {
-            #[cfg(target_arch = "x86_64")]
-            if kernel.get() == Kernel::Avx512 {
-                #[allow(unsafe_code)]
-                // SAFETY: a `Checked` kernel was found to be available on this CPU.
-                return unsafe { avx512::$name($($argument),*) };
-            }
-            dispatch!(kernel, plain::$name, ($($argument: $type),*) $(-> $result)?)
+            dispatch!(
+                kernel,
+                plain::$name,
+                registers::$name::<<Avx2 as Registers>::Doubles>,
+                registers::$name::<<Avx512 as Registers>::Doubles>,
+                ($($argument: $type),*) $(-> $result)?
+            )
         }
     )*};
 }

@@ -19,7 +19,7 @@ use self::{
 use super::{
     super::{
         Stack,
-        registers::{Padded, Places, Registers},
+        registers::{Floats, Places, Registers},
         stack::{self, registers as matrix},
     },
     BLOCK, CURVATURES, Lanes, Line, Look, Plan,
@@ -54,18 +54,17 @@ pub(super) struct Ahead {
 struct Offsets([u64; BLOCK]);
 
 impl Offsets {
+    /// Takes up to as many positions as there are lanes.
     #[inline(always)]
-    fn set<R: Registers>(&mut self, positions: &[u32]) {
-        match <&[u32; BLOCK]>::try_from(positions) {
-            Ok(positions) => self.set_all(positions),
-            Err(_) => self.set_all(Padded::new::<R::Sixteen>(positions).positions()),
-        }
-    }
-
-    #[inline(always)]
-    fn set_all(&mut self, positions: &[u32; BLOCK]) {
-        for (offset, &position) in self.0.iter_mut().zip(positions) {
-            *offset = u64::from(position) * size_of::<Line>() as u64;
+    fn set<F: Floats>(&mut self, positions: &[u32]) {
+        const SHIFT: u32 = size_of::<Line>().trailing_zeros();
+        let first = f32::from_bits(positions.first().copied().unwrap_or_default());
+        #[allow(unsafe_code)]
+        // SAFETY: no more are loaded than there are, and there is room for sixteen. The bits of numbers
+        // are moved as they are.
+        unsafe {
+            F::load_first(positions.as_ptr().cast(), positions.len(), first)
+                .store_shifted::<SHIFT>(self.0.as_mut_ptr());
         }
     }
 }
@@ -86,17 +85,40 @@ impl Places for &Offsets {
 
 /// Runs a piece of code for each block of a row: for whole ones, whose length the compiler knows, and
 /// for the rest.
+///
+/// A function `for` the registers of a kernel is called for sixteen numbers, or for eight where the rest
+/// has no more.
 macro_rules! for_blocks {
-    ($row:expr, $ahead:expr, |$positions:ident, $values:ident, $block:ident| $code:expr) => {{
+    (
+        $row:expr, $ahead:expr, |$positions:ident, $values:ident, $block:ident|
+        for $registers:ident $function:ident($($argument:expr),*)
+    ) => {
+        for_blocks!(
+            @ $row, $ahead, $positions, $values, $block,
+            $function::<$registers::Sixteen>($($argument),*),
+            if $row.positions().len() % BLOCK <= BLOCK / 2 {
+                $function::<$registers::Eight>($($argument),*)
+            } else {
+                $function::<$registers::Sixteen>($($argument),*)
+            }
+        )
+    };
+    ($row:expr, $ahead:expr, |$positions:ident, $values:ident, $block:ident| $code:expr) => {
+        for_blocks!(@ $row, $ahead, $positions, $values, $block, $code, $code)
+    };
+    (
+        @ $row:expr, $ahead:expr, $positions:ident, $values:ident, $block:ident,
+        $whole:expr, $rest:expr
+    ) => {{
         let (blocks, rest) = $row.positions().as_chunks::<BLOCK>();
         let (value_blocks, rest_values) = $row.values().as_chunks::<BLOCK>();
         let mut ahead = $ahead.iter_mut();
         for (($positions, $values), $block) in blocks.iter().zip(value_blocks).zip(&mut ahead) {
-            $code
+            $whole;
         }
         if let (false, Some($block)) = (rest.is_empty(), ahead.next()) {
             let ($positions, $values) = (rest, rest_values);
-            $code
+            $rest;
         }
     }};
 }
@@ -145,9 +167,12 @@ pub(super) unsafe fn learn<R: Registers>(
     let margin = matrix::dot(matrix::load(&stack.mean), seen.terms);
     // The wait begins here; the rest of the work before the steps fits into it.
     let (pushes, update) = update_of(seen.whole, plan, lesson, margin);
-    for_blocks!(row, look.ahead, |_positions, values, ahead| {
-        prepare::<R::Sixteen>(values, plan, lesson.decay.evidence, ahead);
-    });
+    for_blocks!(row, look.ahead, |_positions, values, ahead| for R prepare(
+        values,
+        plan,
+        lesson.decay.evidence,
+        ahead
+    ));
     if !is_good(margin) {
         return false;
     }

@@ -52,6 +52,14 @@ pub(crate) trait Floats: Number {
     #[allow(unsafe_code)]
     unsafe fn store(self, place: *mut f32);
 
+    /// Takes the bits as whole numbers and stores 2^`SHIFT` times each.
+    ///
+    /// # Safety
+    ///
+    /// There is room for as many as there are lanes.
+    #[allow(unsafe_code)]
+    unsafe fn store_shifted<const SHIFT: u32>(self, place: *mut u64);
+
     /// Of every quad, the first half of the one and of the other, in turns.
     fn zip_low(self, other: Self) -> Self;
 
@@ -448,6 +456,21 @@ impl Floats for Ymm {
     }
 
     #[inline(always)]
+    unsafe fn store_shifted<const SHIFT: u32>(self, place: *mut u64) {
+        // SAFETY: as required of the caller.
+        unsafe {
+            let bits = x86::_mm256_castps_si256(self.0);
+            let low = x86::_mm256_castsi256_si128(bits);
+            let high = x86::_mm256_extracti128_si256::<1>(bits);
+            let shift = x86::_mm_cvtsi32_si128(SHIFT.cast_signed());
+            let low = x86::_mm256_sll_epi64(x86::_mm256_cvtepu32_epi64(low), shift);
+            let high = x86::_mm256_sll_epi64(x86::_mm256_cvtepu32_epi64(high), shift);
+            x86::_mm256_storeu_si256(place.cast(), low);
+            x86::_mm256_storeu_si256(place.add(4).cast(), high);
+        }
+    }
+
+    #[inline(always)]
     fn join_low(self, other: Self) -> Self {
         // SAFETY: only code that is compiled for AVX2 uses a `Ymm`.
         Self(unsafe {
@@ -592,6 +615,15 @@ impl Floats for Ymms {
         unsafe {
             self.0.store(place);
             self.1.store(place.add(8));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_shifted<const SHIFT: u32>(self, place: *mut u64) {
+        // SAFETY: as required of the caller.
+        unsafe {
+            self.0.store_shifted::<SHIFT>(place);
+            self.1.store_shifted::<SHIFT>(place.add(8));
         }
     }
 
@@ -759,6 +791,20 @@ impl Floats for Zmm {
     unsafe fn store(self, place: *mut f32) {
         // SAFETY: as required of the caller.
         unsafe { x86::_mm512_storeu_ps(place, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_shifted<const SHIFT: u32>(self, place: *mut u64) {
+        // SAFETY: as required of the caller.
+        unsafe {
+            let bits = x86::_mm512_castps_si512(self.0);
+            let low = x86::_mm512_castsi512_si256(bits);
+            let high = x86::_mm512_extracti64x4_epi64::<1>(bits);
+            let low = x86::_mm512_slli_epi64::<SHIFT>(x86::_mm512_cvtepu32_epi64(low));
+            let high = x86::_mm512_slli_epi64::<SHIFT>(x86::_mm512_cvtepu32_epi64(high));
+            x86::_mm512_storeu_epi64(place.cast(), low);
+            x86::_mm512_storeu_epi64(place.add(8).cast(), high);
+        }
     }
 
     #[inline(always)]

@@ -38,11 +38,6 @@ impl Padded {
         }
         padded
     }
-
-    #[inline(always)]
-    pub(crate) fn positions(&self) -> &[u32; MOST] {
-        &self.0
-    }
 }
 
 impl Places for &Padded {

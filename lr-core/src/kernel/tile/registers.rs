@@ -1,109 +1,128 @@
-//! The loops over tiles with AVX-512, one register a column.
+//! The loops over tiles in registers: for AVX2 and AVX-512.
+//!
+//! A column of a tile fills one register of AVX-512 and two of AVX2, which has half as many; so with
+//! AVX2 the upper and the lower half of a tile are worked on one after the other.
 
-use std::{
-    arch::x86_64::{
-        __m512d, _mm512_add_pd, _mm512_div_pd, _mm512_load_pd, _mm512_loadu_pd, _mm512_mul_pd,
-        _mm512_set1_pd, _mm512_setzero_pd, _mm512_store_pd, _mm512_storeu_pd, _mm512_sub_pd,
-    },
-    sync::atomic::{Ordering, compiler_fence},
+use std::sync::atomic::{Ordering, compiler_fence};
+
+use super::{
+    super::{add_eight, registers::Doubles},
+    SIDE, Tile, before,
 };
 
-use super::{super::add_eight, SIDE, Tile, before};
+/// As many rows of a tile as a register has lanes.
+type Rows<D> = [D; SIDE];
 
-/// A tile in registers.
-type Columns = [__m512d; SIDE];
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-fn load(tile: &Tile) -> Columns {
-    #[allow(unsafe_code)]
-    // SAFETY: a column of a tile fills a register and is aligned.
-    tile.0
-        .each_ref()
-        .map(|column| unsafe { _mm512_load_pd(column.as_ptr()) })
+/// Loads rows from `row` on.
+#[inline(always)]
+fn load<D: Doubles>(tile: &Tile, row: usize) -> Rows<D> {
+    let mut rows = [D::of(0.0); SIDE];
+    for (rows, column) in rows.iter_mut().zip(&tile.0) {
+        *rows = part(column, row);
+    }
+    rows
 }
 
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-fn store(tile: &mut Tile, columns: Columns) {
-    for (column, numbers) in tile.0.iter_mut().zip(columns) {
-        #[allow(unsafe_code)]
-        // SAFETY: as above.
-        unsafe {
-            _mm512_store_pd(column.as_mut_ptr(), numbers);
-        }
+#[inline(always)]
+fn store<D: Doubles>(tile: &mut Tile, row: usize, rows: Rows<D>) {
+    for (column, rows) in tile.0.iter_mut().zip(rows) {
+        store_part(column, row, rows);
+    }
+}
+
+/// Loads numbers of a column from `row` on.
+#[inline(always)]
+fn part<D: Doubles>(column: &[f64; SIDE], row: usize) -> D {
+    let numbers = &column[row..row + D::LANES];
+    #[allow(unsafe_code)]
+    // SAFETY: there are as many numbers.
+    unsafe {
+        D::load(numbers.as_ptr())
+    }
+}
+
+#[inline(always)]
+fn store_part<D: Doubles>(column: &mut [f64; SIDE], row: usize, rows: D) {
+    let numbers = &mut column[row..row + D::LANES];
+    #[allow(unsafe_code)]
+    // SAFETY: there is room for as many numbers.
+    unsafe {
+        rows.store(numbers.as_mut_ptr());
     }
 }
 
 /// The product of a column and one number.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-fn times(column: __m512d, number: &f64) -> __m512d {
-    let product = _mm512_mul_pd(column, _mm512_set1_pd(*number));
+#[inline(always)]
+fn times<D: Doubles>(column: D, number: &f64) -> D {
+    let product = column * D::of(*number);
     // Or the compiler loads neighbors as one vector, to take it apart again.
     compiler_fence(Ordering::AcqRel);
     product
 }
 
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-pub(super) fn subtract_products(target: &mut Tile, left: &[Tile], right: &[Tile]) {
-    let mut columns = load(target);
-    for (left, right) in left.iter().zip(right) {
-        for (rows, factors) in load(left).into_iter().zip(&right.0) {
-            for (column, factor) in columns.iter_mut().zip(factors) {
-                *column = _mm512_sub_pd(*column, times(rows, factor));
+#[inline(always)]
+pub(super) fn subtract_products<D: Doubles>(target: &mut Tile, left: &[Tile], right: &[Tile]) {
+    for row in (0..SIDE).step_by(D::LANES) {
+        let mut columns: Rows<D> = load(target, row);
+        for (left, right) in left.iter().zip(right) {
+            for (left, factors) in left.0.iter().zip(&right.0) {
+                let rows = part(left, row);
+                for (column, factor) in columns.iter_mut().zip(factors) {
+                    *column = *column - times(rows, factor);
+                }
+            }
+        }
+        store(target, row, columns);
+    }
+}
+
+#[inline(always)]
+pub(super) fn divide<D: Doubles>(target: &mut Tile, pivots: &Tile) {
+    for row in (0..SIDE).step_by(D::LANES) {
+        let mut columns: Rows<D> = load(target, row);
+        for c in 0..SIDE {
+            for k in 0..c {
+                columns[c] = columns[c] - times(columns[k], &pivots.0[k][c]);
+            }
+            columns[c] = columns[c] / D::of(pivots.0[c][c]);
+        }
+        store(target, row, columns);
+    }
+}
+
+#[inline(always)]
+pub(super) fn sum_columns<D: Doubles>(row: &[Tile], x: &[[f64; SIDE]]) -> [f64; SIDE] {
+    let mut sums = [0.0; SIDE];
+    let mut chains = [[D::of(0.0); 2]; 4];
+    let parts = SIDE / D::LANES;
+    for (tile, x) in row.iter().zip(x) {
+        for (c, (column, x)) in tile.0.iter().zip(x).enumerate() {
+            for (k, sum) in chains[c % 4].iter_mut().enumerate().take(parts) {
+                *sum = *sum + times(part(column, k * D::LANES), x);
             }
         }
     }
-    store(target, columns);
-}
-
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-pub(super) fn divide(target: &mut Tile, pivots: &Tile) {
-    let mut columns = load(target);
-    for c in 0..SIDE {
-        for k in 0..c {
-            columns[c] = _mm512_sub_pd(columns[c], times(columns[k], &pivots.0[k][c]));
-        }
-        columns[c] = _mm512_div_pd(columns[c], _mm512_set1_pd(pivots.0[c][c]));
-    }
-    store(target, columns);
-}
-
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-pub(super) fn sum_columns(row: &[Tile], x: &[[f64; SIDE]]) -> [f64; SIDE] {
-    let mut chains = [_mm512_setzero_pd(); 4];
-    for (tile, x) in row.iter().zip(x) {
-        for (c, (column, x)) in load(tile).into_iter().zip(x).enumerate() {
-            chains[c % 4] = _mm512_add_pd(chains[c % 4], times(column, x));
-        }
-    }
     let [a, b, c, d] = chains;
-    numbers(_mm512_add_pd(_mm512_add_pd(a, b), _mm512_add_pd(c, d)))
+    for k in 0..parts {
+        store_part(&mut sums, k * D::LANES, (a[k] + b[k]) + (c[k] + d[k]));
+    }
+    sums
 }
 
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-pub(super) fn sum_rows(tiles: &[Tile], j: usize, x: &[[f64; SIDE]]) -> [f64; SIDE] {
-    let mut sums = [_mm512_setzero_pd(); SIDE];
-    for (i, x) in (j + 1..).zip(x) {
-        #[allow(unsafe_code)]
-        // SAFETY: eight numbers.
-        let x = unsafe { _mm512_loadu_pd(x.as_ptr()) };
-        for (sum, column) in sums.iter_mut().zip(load(&tiles[before(i) + j])) {
-            *sum = _mm512_add_pd(*sum, _mm512_mul_pd(column, x));
+#[inline(always)]
+pub(super) fn sum_rows<D: Doubles>(tiles: &[Tile], j: usize, x: &[[f64; SIDE]]) -> [f64; SIDE] {
+    let mut lanes = [[0.0; SIDE]; SIDE];
+    for row in (0..SIDE).step_by(D::LANES) {
+        let mut sums = [D::of(0.0); SIDE];
+        for (i, x) in (j + 1..).zip(x) {
+            let x = part(x, row);
+            for (sum, column) in sums.iter_mut().zip(&tiles[before(i) + j].0) {
+                *sum = *sum + part::<D>(column, row) * x;
+            }
+        }
+        for (lanes, sum) in lanes.iter_mut().zip(sums) {
+            store_part(lanes, row, sum);
         }
     }
-    sums.map(|sum| add_eight(numbers(sum)))
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-fn numbers(register: __m512d) -> [f64; SIDE] {
-    let mut numbers = [0.0; SIDE];
-    #[allow(unsafe_code)]
-    // SAFETY: eight numbers.
-    unsafe {
-        _mm512_storeu_pd(numbers.as_mut_ptr(), register);
-    }
-    numbers
+    lanes.map(add_eight)
 }

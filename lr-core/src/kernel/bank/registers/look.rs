@@ -45,13 +45,15 @@ pub(super) unsafe fn terms<R: Registers>(
     let lines = lines.as_ptr();
     // SAFETY: as required of the caller; `Lanes` have sixteen numbers.
     unsafe {
-        for_blocks!(row, look.ahead, |positions, _values, ahead| {
-            ahead.offsets.set::<R>(positions);
-        });
+        for_blocks!(row, look.ahead, |positions, _values, ahead| for R locate(positions, ahead));
         compiler_fence(Ordering::AcqRel);
-        for_blocks!(row, look.ahead, |_positions, values, ahead| {
-            scale::<R::Sixteen>(lines, values, plan, ahead);
-        });
+        for_blocks!(row, look.ahead, |_positions, values, ahead| for R scale(
+            lines,
+            values,
+            row.ones(),
+            plan,
+            ahead
+        ));
         compiler_fence(Ordering::AcqRel);
         let empty = Chain {
             whole: R::Sixteen::of(0.0),
@@ -83,6 +85,11 @@ fn terms_of<F: Sixteen>(whole: F, new: F, sources: &Sources) -> F {
     F::select(F::mask(sources.members), whole, others)
 }
 
+#[inline(always)]
+fn locate<F: Floats>(positions: &[u32], ahead: &mut Ahead) {
+    ahead.offsets.set::<F>(positions);
+}
+
 /// Scales the values of a block, weighs them by how new their positions are, and keeps the sums of
 /// the positions.
 ///
@@ -91,21 +98,23 @@ fn terms_of<F: Sixteen>(whole: F, new: F, sources: &Sources) -> F {
 /// The caller is compiled for the registers, and the offsets are those of lines.
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn scale<F: Floats>(lines: *const Line, values: &[f32], plan: &Plan, ahead: &mut Ahead) {
+unsafe fn scale<F: Floats>(
+    lines: *const Line,
+    values: &[f32],
+    ones: bool,
+    plan: &Plan,
+    ahead: &mut Ahead,
+) {
     // SAFETY: the offsets are those of lines, whose numbers 12 to 15 are aligned to 16; `Lanes` have
     // sixteen numbers.
     unsafe {
         let [n, h, squares, count] = fours::<F>(&ahead.offsets, |offset| {
             lines.byte_add(offset).cast::<f32>().add(N).cast()
         });
-        let value = F::load_first(values.as_ptr(), values.len(), 0.0);
         let newness = F::of(plan.newness);
         let share = newness / (newness + count);
         // A value is shrunk only where its RMS is above 1.
         let large = squares.compare::<_CMP_GT_OQ>(count);
-        // Of values that are missing it is not asked whether they are 1.
-        let others = F::load_first(values.as_ptr(), values.len(), 1.0);
-        let other = others.compare::<_CMP_NEQ_UQ>(F::of(1.0));
         // No event adds as much as half of the limit of n and h.
         let most = F::of(plain::MOST / 2.0);
         let full = F::either(
@@ -113,17 +122,24 @@ unsafe fn scale<F: Floats>(lines: *const Line, values: &[f32], plan: &Plan, ahea
             h.compare::<_CMP_NLT_UQ>(most),
         );
         let many = count.compare::<_CMP_NLT_UQ>(F::of(plain::MOST_COUNT));
+        let mut other = F::either(large, F::either(full, many));
+        if !ones {
+            // Of values that are missing it is not asked whether they are 1.
+            let values = F::load_first(values.as_ptr(), values.len(), 1.0);
+            other = F::either(other, values.compare::<_CMP_NEQ_UQ>(F::of(1.0)));
+        }
         n.store(ahead.sums[0].0.as_mut_ptr());
         h.store(ahead.sums[1].0.as_mut_ptr());
-        ahead.unit = !F::any(F::either(F::either(large, other), F::either(full, many)));
+        ahead.unit = !F::any(other);
         if ahead.unit {
             share.store(ahead.fresh.0.as_mut_ptr());
             return;
         }
+        let value = F::load_first(values.as_ptr(), values.len(), 0.0);
         let mut x = value;
         if F::any(large) {
             let mut shrink = ZERO;
-            for (j, shrink) in shrink.0.iter_mut().enumerate() {
+            for (j, shrink) in shrink.0.iter_mut().enumerate().take(F::LANES) {
                 *shrink = (*lines.byte_add((&ahead.offsets).at(j))).0[SHRINK];
             }
             x = value + value * F::load(shrink.0.as_ptr());

@@ -79,12 +79,12 @@ fn falling<F: Floats>(n: F, h: F, plan: &Plan, evidence: f32) -> [F; 1 + CURVATU
     ]
 }
 
-/// By how much the lines are pushed.
+/// What is added to the lines.
 #[derive(Clone, Copy)]
 pub(super) struct Pushes<F> {
-    /// Of each member, as in `plain`; other lanes mean nothing.
+    /// Less what each member is pushed by, as in `plain`; other lanes mean nothing.
     members: F,
-    /// The same, and in the lanes of the sums less what a feature of value 1 adds to them.
+    /// The same, and in the lanes of the sums what a feature of value 1 adds to them.
     unit: F,
 }
 
@@ -95,7 +95,7 @@ impl<F: Floats> Pushes<F> {
         #[allow(unsafe_code)]
         // SAFETY: `Lanes` have sixteen numbers.
         unsafe {
-            self.members.store(lanes.0.as_mut_ptr());
+            (self.members * F::of(-1.0)).store(lanes.0.as_mut_ptr());
         }
     }
 }
@@ -113,18 +113,18 @@ pub(super) fn update_of<F: Sixteen>(
     // SAFETY: `Lanes` have sixteen numbers.
     let rates = unsafe { F::load(plan.rates.0.as_ptr()) };
     let members = rates.compare::<_CMP_GT_OQ>(F::of(0.0));
-    let signed = rates * F::of(lesson.importance * lesson.sign());
-    let above = F::select(stack, F::of(1.0), signed);
+    let less_signed = rates * F::of(-(lesson.importance * lesson.sign()));
+    let above = F::select(stack, F::of(1.0), less_signed);
     let sums = F::mask(1 << SQUARES | 1 << COUNT);
-    let less_one = F::select(sums, F::of(-1.0), F::of(0.0));
+    let one = F::select(sums, F::of(1.0), F::of(0.0));
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
     let margins = F::select(stack, F::of(margin as f32), whole);
     let agreements = F::of(-lesson.sign()) * margins;
     let below = one_plus_exp(agreements);
-    let members = F::select(F::either(members, stack), above / below, less_one);
+    let members = F::select(F::either(members, stack), above / below, one);
     // The size of the gradient, times itself for n and times one less it for h.
     let others = F::select(F::mask(1 << H), F::of(1.0) - members, members);
-    let sizes = (members * others) * F::of(-Update::units(lesson));
+    let sizes = (members * others) * F::of(Update::units(lesson));
     let unit = F::select(stack, sizes, members);
     (
         Pushes { members, unit },
@@ -177,7 +177,7 @@ pub(super) unsafe fn step<const UNIT: bool, F: Sixteen>(
                 let place = ahead.rates[m].0.as_ptr();
                 let rate = rates[m].chosen(place, quad, kinds, falling, x);
                 let place = lines.byte_add((&ahead.offsets).at(j)).cast();
-                let mut line = F::load(place) - pushes * rate;
+                let mut line = F::load(place) + pushes * rate;
                 if !UNIT {
                     // The sums of the feature become the last four numbers of its line.
                     line = line.with_last(sums[m], quad);
