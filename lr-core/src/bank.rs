@@ -339,12 +339,16 @@ impl Learn for Bank {
             joint,
             ..
         } = self;
-        if !bank::learn(on, lines, row.ordered(), plan, stack, look, lesson, is_good) {
+        let times = bank::learn(on, lines, row.ordered(), plan, stack, look, lesson, is_good);
+        let Some(times) = times else {
             return false;
-        }
+        };
         if let Some(joint) = joint {
-            let push = look.pushes.0[joint.member()];
-            joint.learn(plan.kernel, lines, row, push, lesson);
+            joint.count();
+            if times > 0.0 {
+                let push = look.pushes.0[joint.member()];
+                joint.learn(plan.kernel, lines, row, push, times, lesson);
+            }
         }
         true
     }

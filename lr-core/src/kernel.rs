@@ -13,6 +13,7 @@ use std::ops::Add;
 pub(crate) mod bank;
 mod check;
 mod dot;
+mod draw;
 mod exp;
 mod instructions;
 mod number;
@@ -24,6 +25,7 @@ pub(crate) mod tile;
 
 pub(crate) use check::{is_increasing, summary as row_summary};
 pub(crate) use dot::dot;
+pub(crate) use draw::random;
 pub(crate) use exp::{complement_sigmoid, exp_negative, sigmoid_by};
 
 /// Which instructions the inner loops use. All give the same bits.
@@ -148,7 +150,7 @@ pub(crate) fn shift_and_squash(margins: &mut [f64], shift: f64, probabilities: &
 
 pub(crate) use instructions::{Instructions, Work, run};
 pub(crate) use number::Number;
-pub(crate) use stack::{Stack, TERMS, drawn};
+pub(crate) use stack::{Stack, TERMS};
 
 /// A kernel that this CPU can run: the proof that the unsafe calls rest on.
 #[derive(Debug, Clone, Copy)]

@@ -24,7 +24,7 @@ use crate::{
     kernel::{
         Checked,
         bank::{COUNT, H, Line, SHRINK},
-        drawn,
+        random,
     },
     row::CheckedRow,
     rules::Lesson,
@@ -135,20 +135,27 @@ impl Joint {
         self.slots.reserve(more);
     }
 
-    /// Takes in an event that the members have learned, and steps where a batch ends. `push` is what
-    /// the member was pushed by: its rate times the gradient.
+    /// Counts an event.
+    #[inline]
+    pub(super) fn count(&mut self) {
+        self.counters.events += 1;
+    }
+
+    /// Takes in the event that was counted last, which counts so many `times`, after the members have
+    /// learned it, and steps where a batch has ended. `push` is what the member was pushed by: its rate
+    /// times the gradient of the event counted once.
     pub(super) fn learn(
         &mut self,
         kernel: Checked,
         lines: &mut [Line],
         row: &CheckedRow<'_>,
         push: f32,
+        times: f32,
         lesson: &Lesson,
     ) {
         let decay = lesson.decay;
-        self.counters.events += 1;
         let events = self.counters.events;
-        if let Some(waited) = self.wait(push, lesson.importance) {
+        if let Some(waited) = self.wait(push, times, lesson.importance) {
             self.collect(lines, row);
             self.add_curvature(waited * f64::from(decay.gain));
         }
@@ -164,9 +171,9 @@ impl Joint {
     }
 
     /// Counts the curvature of an event; if A is to take the event in, returns for how much.
-    fn wait(&mut self, push: f32, importance: f32) -> Option<f64> {
+    fn wait(&mut self, push: f32, times: f32, importance: f32) -> Option<f64> {
         let size = f64::from((push / importance).abs()) * self.ridge;
-        let curvature = f64::from(importance) * size * (1.0 - size).max(0.0);
+        let curvature = f64::from(importance * times) * size * (1.0 - size).max(0.0);
         let sums = &mut self.curvatures;
         sums.all += curvature;
         if self.positions.is_empty() {
@@ -179,7 +186,7 @@ impl Joint {
             return None;
         }
         let period = PERIODS[usize::from(events >= MANY_EVENTS)];
-        sums.period = period * (0.5 + uniform(drawn(events)));
+        sums.period = period * (0.5 + uniform(random(events)));
         Some(std::mem::take(&mut sums.waiting))
     }
 
@@ -378,7 +385,7 @@ mod tests {
         let mut sum = 0.0;
         for (event, &push) in (0_u64..4 * MANY_EVENTS).zip(sizes.iter().cycle()) {
             joint.counters.events = event + 1;
-            if let Some(waited) = joint.wait(-2.0 * push, 2.0) {
+            if let Some(waited) = joint.wait(-2.0 * push, 1.0, 2.0) {
                 sum += waited;
                 taken[usize::from(event + 1 >= MANY_EVENTS)][usize::from(event % 4 == 2)] += 1;
             }

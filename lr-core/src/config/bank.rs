@@ -97,7 +97,8 @@ impl Member {
 #[non_exhaustive]
 pub struct BankConfig {
     /// 1 to 11 members, at most 3 different rates among those with [`RateDecay::Curvature`] and at
-    /// most 4 with newcomers.
+    /// most 4 with newcomers. Their order changes speed alone: an event takes less time where those with
+    /// newcomers are among the first four, and those whose rate falls among the first eight.
     pub members: Vec<Member>,
     /// c: events after which half of a position's weight no longer counts as a newcomer's; finite,
     /// above 0, default 10.
@@ -285,17 +286,18 @@ impl Default for BankConfig {
         use RateDecay::{Curvature, None, Root};
         Self {
             members: vec![
+                // Newcomers among the first four and falling rates among the first eight: see `members`.
                 Member::new(0.1, Root).with_newcomers(),
                 Member::new(0.3, Root).with_newcomers(),
-                Member::new(1.0, Root),
-                Member::new(0.003, None),
-                Member::new(0.01, None),
+                Member::new(1.0, Curvature).with_newcomers(),
                 Member::new(0.03, None).with_newcomers(),
-                Member::new(0.1, None),
-                Member::new(0.3, None),
+                Member::new(1.0, Root),
                 Member::new(0.1, Curvature).with_joint_steps(),
                 Member::new(0.3, Curvature),
-                Member::new(1.0, Curvature).with_newcomers(),
+                Member::new(0.003, None),
+                Member::new(0.01, None),
+                Member::new(0.1, None),
+                Member::new(0.3, None),
             ],
             newness: 10.0,
             prior_variance: 1e-3,

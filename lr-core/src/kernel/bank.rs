@@ -98,6 +98,13 @@ impl Kinds {
         self.set_falling(member, 1 + variance);
     }
 
+    /// Whether falling rates are those of the first eight members alone.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn are_early(&self) -> bool {
+        self.mask >> 8 == 0
+    }
+
     fn set_falling(&mut self, member: usize, kind: u32) {
         self.falling[kind as usize][member] = u32::MAX;
         self.index[member] = kind;
@@ -116,6 +123,9 @@ pub(crate) struct Sources {
     members: u16,
     /// One bit a term: whether it is that of a member's newcomers.
     newcomers: u16,
+    /// Whether newcomers are those of the first four members alone.
+    #[cfg(target_arch = "x86_64")]
+    are_early: bool,
 }
 
 impl Sources {
@@ -125,6 +135,8 @@ impl Sources {
             lane: [0; TERMS],
             members: (1 << members) - 1,
             newcomers: 0,
+            #[cfg(target_arch = "x86_64")]
+            are_early: newcomers.iter().all(|&lane| lane < 4),
         };
         for (term, &lane) in (MEMBERS..TERMS - 1).zip(newcomers) {
             sources.lane[term] = lane;
@@ -232,8 +244,9 @@ impl Work for Looking<'_, '_> {
     }
 }
 
-/// Looks at a row, asks whether its margin is good, and learns it if so, the members, then the stacker;
-/// returns whether it was. A row that does not fit counts as empty.
+/// Looks at a row, asks whether its margin is good, and learns it if so, the members, then the stacker.
+/// Returns how often the event counted, `None` if its margin was not good. A row that does not fit counts
+/// as empty.
 #[expect(clippy::too_many_arguments, reason = "the parts of a bank")]
 #[inline(always)]
 pub(crate) fn learn<I: Instructions>(
@@ -245,7 +258,7 @@ pub(crate) fn learn<I: Instructions>(
     look: &mut Look,
     lesson: &Lesson,
     is_good: impl FnOnce(f64) -> bool,
-) -> bool {
+) -> Option<f32> {
     #[cfg(target_arch = "x86_64")]
     if row.fits(lines.len()) && !plan.is_careful(lesson) {
         #[allow(unsafe_code)]
@@ -267,14 +280,11 @@ pub(crate) fn learn<I: Instructions>(
         }
     }
     let margin = self::look(lines, row, plan, stack, look);
-    if !is_good(margin) {
-        return false;
-    }
-    learn_seen(lines, row, plan, stack, look, lesson, margin);
-    true
+    is_good(margin).then(|| learn_seen(lines, row, plan, stack, look, lesson, margin))
 }
 
-/// Learns a row that has just been looked at: the members, then the stacker.
+/// Learns a row that has just been looked at, the members, then the stacker; returns how often the event
+/// counted.
 fn learn_seen(
     lines: &mut [Line],
     row: &Ordered<'_>,
@@ -283,7 +293,7 @@ fn learn_seen(
     look: &mut Look,
     lesson: &Lesson,
     margin: f64,
-) {
+) -> f32 {
     dispatch!(
         plan.kernel,
         plain::learn,
@@ -295,6 +305,6 @@ fn learn_seen(
             look: &mut Look,
             lesson: &Lesson,
             margin: f64,
-        )
-    );
+        ) -> f32
+    )
 }

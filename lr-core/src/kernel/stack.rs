@@ -4,7 +4,6 @@
 pub(super) mod registers;
 
 use super::add_eight;
-use crate::rules::Lesson;
 
 /// Terms of the stacker: 11 members, 4 newcomer parts and a constant.
 pub(crate) const TERMS: usize = 16;
@@ -56,11 +55,6 @@ pub(super) struct Change {
     narrowed: f64,
 }
 
-/// Events that are all learned.
-const FIRST: u64 = 4096;
-/// Largest size of the gradient of an event that may be left out.
-const SMALL: f64 = 0.1;
-
 /// How far forgetting may widen the belief, as a multiple of the prior variances.
 const MOST_GROWTH: f64 = 1000.0;
 
@@ -102,17 +96,17 @@ impl Stack {
         sum * self.growth
     }
 
-    /// Learns an event of a [`weight`] with importance times gradient `slope` and importance times
-    /// curvature.
+    /// Learns an event that counts so many `times`, with importance times gradient `slope` and
+    /// importance times curvature.
     #[inline(always)]
-    pub(crate) fn learn(&mut self, terms: &[f64; TERMS], weight: f64, slope: f64, curvature: f64) {
-        if weight <= 0.0 {
+    pub(crate) fn learn(&mut self, terms: &[f64; TERMS], times: f64, slope: f64, curvature: f64) {
+        if times <= 0.0 {
             self.age(0.0);
             return;
         }
         let gain = gain(&self.covariance, terms);
         let spread = [dot(&gain, terms), dot(&gain, &gain)];
-        let change = self.change(spread, weight * slope, weight * curvature);
+        let change = self.change(spread, times * slope, times * curvature);
         for (a, g) in self.mean.iter_mut().zip(&gain) {
             *a -= change.pull * g;
         }
@@ -160,34 +154,6 @@ impl Stack {
     }
 }
 
-/// Returns what an event counts for the stacker: 1 where it is one of the first or was predicted badly,
-/// else 4 at one event in four and 0 at the others.
-///
-/// In the mean that is what learning every event is, for a third of the time where most events are
-/// predicted well. Which events are drawn hangs on their number alone, so that it is the same in
-/// every run.
-#[inline(always)]
-pub(super) fn weight(lesson: &Lesson, slope: f64) -> f64 {
-    // The gradient alone says how badly, but an important event is never left out for it.
-    let small = SMALL * f64::from(lesson.importance).min(1.0);
-    if lesson.before < FIRST || slope.abs() > small {
-        return 1.0;
-    }
-    if drawn(lesson.before) >> 62 == 0 {
-        4.0
-    } else {
-        0.0
-    }
-}
-
-/// Returns bits that look random, those of an event's number, so that no period of a stream meets what
-/// is drawn by them: the last steps of `MurmurHash3` but for the lowest bits.
-#[inline(always)]
-pub(crate) fn drawn(event: u64) -> u64 {
-    let mixed = (event ^ event >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53)
-}
-
 /// Returns the covariance times the terms. Row `i` is added to chain `i mod 4`.
 #[inline(always)]
 fn gain(covariance: &[[f64; TERMS]; TERMS], terms: &[f64; TERMS]) -> [f64; TERMS] {
@@ -219,47 +185,4 @@ fn dot(left: &[f64; TERMS], right: &[f64; TERMS]) -> f64 {
         *lane = left[k] * right[k] + left[k + 8] * right[k + 8];
     }
     add_eight(lanes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{FIRST, weight};
-    use crate::rules::{Decay, Lesson};
-
-    fn weight_of(before: u64, gradient: f64, importance: f32) -> f64 {
-        let lesson = Lesson {
-            label: true,
-            importance,
-            before,
-            decay: Decay::new(1.0),
-        };
-        weight(&lesson, f64::from(importance) * gradient)
-    }
-
-    #[test]
-    fn early_badly_predicted_and_important_events_count_once() {
-        for before in 0..2 * FIRST {
-            for weight in [
-                weight_of(before, 0.11, 1.0),
-                weight_of(before, -0.11, 1e-3),
-                weight_of(before, 0.011, 10.0),
-                weight_of(before % FIRST, 0.01, 1.0),
-            ] {
-                assert!((weight - 1.0).abs() < f64::EPSILON, "{before}: {weight}");
-            }
-        }
-    }
-
-    #[test]
-    fn other_events_count_once_in_the_mean_whatever_their_period() {
-        for period in 1..200 {
-            for (phase, importance) in [(0, 1.0), (period / 2, 0.5)] {
-                let events = (0..20_000).map(|k| FIRST + phase + k * period);
-                let total: f64 = events
-                    .map(|before| weight_of(before, 0.09, importance))
-                    .sum();
-                assert!((total - 20_000.0).abs() < 1_000.0, "{period}: {total}");
-            }
-        }
-    }
 }

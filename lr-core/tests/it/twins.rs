@@ -205,13 +205,16 @@ impl JointTwin {
         &mut self,
         weights: &mut [f64; DIMENSION],
         x: &[f64; DIMENSION],
-        p: f64,
+        (p, times): (f64, f64),
         (h, counts): (&[f64; DIMENSION], &[f64; DIMENSION]),
     ) {
         self.events += 1;
-        self.all += p * (1.0 - p);
+        if times <= 0.0 {
+            return;
+        }
+        self.all += times * p * (1.0 - p);
         if !self.chosen.is_empty() {
-            self.waiting += p * (1.0 - p);
+            self.waiting += times * p * (1.0 - p);
         }
         if self.waiting > self.period * self.all / self.events as f64 {
             self.period = 32.0 * (0.5 + murmur(self.events) as f64 / 2.0_f64.powi(64));
@@ -345,8 +348,27 @@ fn bank_twin(config: &BankConfig, rows: &Rows) -> Vec<f64> {
         margins.push(margin);
         let probability = sigmoid(margin);
         let (g, curvature) = (probability - y, probability * (1.0 - probability));
+        let drawn = (murmur(event) >> 40) as f64 / 2.0_f64.powi(24);
+        let share = (g.abs() / 0.05).clamp(1.0 / 16.0, 1.0);
+        let times = match (event < 8192, drawn < share) {
+            (true, _) => 1.0,
+            (false, true) => 1.0 / share,
+            (false, false) => 0.0,
+        };
         let mut present = [0.0; DIMENSION];
-        for &(i, v) in &entries {
+        // A block of sixteen with a position that has been in fewer than 30 counts the event once.
+        let times_of_blocks: Vec<f64> = entries
+            .chunks(16)
+            .flat_map(|block| {
+                let is_rare = block.iter().any(|&(i, _)| counts[i] < 30.0);
+                vec![if is_rare { 1.0 } else { times }; block.len()]
+            })
+            .collect();
+        for (&(i, v), times) in entries.iter().zip(times_of_blocks) {
+            if times <= 0.0 {
+                present[i] = v / rms(squares[i], counts[i]);
+                continue;
+            }
             squares[i] += v * v;
             counts[i] += 1.0;
             let x = v / rms(squares[i], counts[i]);
@@ -359,28 +381,24 @@ fn bank_twin(config: &BankConfig, rows: &Rows) -> Vec<f64> {
                     _ => eta,
                 };
                 let w = &mut weights[k][i];
-                *w -= rate * (sigmoid(phi[k]) - y) * x;
+                *w -= rate * times * (sigmoid(phi[k]) - y) * x;
+                let rate = rate * times;
                 *w = w.signum() * (w.abs() - rate * l1).max(0.0) / (1.0 + rate * l2);
             }
-            n[i] += g * g * x * x;
-            h[i] += curvature * x * x;
+            n[i] += times * g * g * x * x;
+            h[i] += times * curvature * x * x;
         }
         if let Some(joint) = &mut joint {
             let k = joint.member;
-            joint.learn(&mut weights[k], &present, sigmoid(phi[k]), (&h, &counts));
+            let event = (sigmoid(phi[k]), times);
+            joint.learn(&mut weights[k], &present, event, (&h, &counts));
         }
         let v: Vec<f64> = p
             .iter()
             .map(|row| row.iter().zip(&phi).map(|(c, f)| c * f).sum())
             .collect();
         let s: f64 = v.iter().zip(&phi).map(|(v, f)| v * f).sum();
-        let drawn = murmur(event) < 1 << 62;
-        let weight = match (event < 4096 || g.abs() > 0.1, drawn) {
-            (true, _) => 1.0,
-            (false, true) => 4.0,
-            (false, false) => 0.0,
-        };
-        let (g, curvature) = (weight * g, weight * curvature);
+        let (g, curvature) = (times * g, times * curvature);
         for (a, v) in a.iter_mut().zip(&v) {
             *a -= v * g / (1.0 + curvature * s);
         }

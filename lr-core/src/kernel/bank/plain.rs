@@ -1,7 +1,7 @@
 //! The bank's step in plain Rust, over fixed arrays that a compiler can turn into any vectors.
 
 use super::{
-    super::{Stack, exp::one_plus_exp, stack},
+    super::{Stack, draw, exp::one_plus_exp},
     BLOCK, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, SHRINK, SQUARES,
     TERMS, ZERO,
 };
@@ -90,6 +90,8 @@ pub(super) fn look(
 /// How an event steps the lines, the same for all of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Update {
+    /// Size of the gradient of the stack.
+    pub(super) size: f32,
     /// Importance times squared gradient, and importance times curvature, of the stack, in the
     /// units of the decayed sums.
     pub(super) square: f32,
@@ -99,6 +101,12 @@ pub(super) struct Update {
     /// Importance times gradient, and importance times curvature, for the stacker.
     pub(super) slope: f64,
     pub(super) bend: f64,
+}
+
+impl Lanes {
+    fn times(&self, factor: f32) -> Self {
+        Self(self.0.map(|number| number * factor))
+    }
 }
 
 /// Takes the gradients of the members and of the stack, `±1 / (1 + e^agreement)`, each at its own
@@ -132,6 +140,16 @@ impl Update {
         lesson.importance * lesson.decay.gain
     }
 
+    /// What an event that counts so many times adds to the decayed sums.
+    #[inline(always)]
+    pub(super) fn times(&self, times: f32) -> Self {
+        Self {
+            square: self.square * times,
+            curvature: self.curvature * times,
+            ..*self
+        }
+    }
+
     /// `size`: that of the gradient of the stack.
     #[inline(always)]
     pub(super) fn new(size: f32, lesson: &Lesson) -> Self {
@@ -139,6 +157,7 @@ impl Update {
         let curvature = size * (1.0 - size);
         let units = Self::units(lesson);
         Self {
+            size,
             square: units * (size * size),
             curvature: units * curvature,
             evidence: lesson.decay.evidence,
@@ -148,6 +167,7 @@ impl Update {
     }
 }
 
+/// Returns how often the event counted.
 #[inline(always)]
 pub(super) fn learn(
     lines: &mut [Line],
@@ -157,15 +177,16 @@ pub(super) fn learn(
     look: &mut Look,
     lesson: &Lesson,
     margin: f64,
-) {
+) -> f32 {
     let (mut pushes, update) = update_of(plan, look, lesson, margin);
     look.pushes = pushes;
     if lesson.importance > 1.0 {
         pushes = shorten(lines, row, plan, look, lesson, &update);
     }
-    let weight = stack::weight(lesson, update.slope);
-    stack.learn(&look.terms, weight, update.slope, update.bend);
-    step(lines, row, plan, &pushes, &update, lesson.importance);
+    let times = draw::times(lesson, update.size);
+    stack.learn(&look.terms, f64::from(times), update.slope, update.bend);
+    step(lines, row, plan, &pushes, &update, lesson.importance, times);
+    times
 }
 
 /// Returns the pushes of an important example by the gradient flow, so that no member overshoots.
@@ -304,6 +325,8 @@ impl Block {
     }
 }
 
+/// Steps the lines of a row, those of a block of frequent positions by an event that counts so many
+/// `times`, the others by one that counts once.
 #[inline(always)]
 fn step(
     lines: &mut [Line],
@@ -312,10 +335,22 @@ fn step(
     pushes: &Lanes,
     update: &Update,
     importance: f32,
+    times: f32,
 ) {
-    let (l1, l2) = (plan.l1 * importance, plan.l2 * importance);
+    let (often, update_often) = (pushes.times(times), update.times(times));
     let blocks = row.positions().chunks(BLOCK);
     for (positions, values) in blocks.zip(row.values().chunks(BLOCK)) {
+        let count = |&position: &u32| lines[position as usize].0[COUNT];
+        let is_rare = positions.iter().any(|p| count(p) < draw::FREQUENT);
+        let (pushes, update, times) = if is_rare {
+            (pushes, update, 1.0)
+        } else {
+            (&often, &update_often, times)
+        };
+        if times <= 0.0 {
+            continue;
+        }
+        let (l1, l2) = (plan.l1 * importance * times, plan.l2 * importance * times);
         let block = block(lines, positions, values, plan, update);
         for (j, &position) in positions.iter().enumerate() {
             let line = &mut lines[position as usize].0;

@@ -18,9 +18,9 @@ use self::{
 };
 use super::{
     super::{
-        Stack,
+        Stack, draw,
         registers::{Floats, Places, Registers},
-        stack::{self, registers as matrix},
+        stack::registers as matrix,
     },
     BLOCK, CURVATURES, Lanes, Line, Look, Plan,
 };
@@ -45,6 +45,8 @@ pub(super) struct Ahead {
     /// Whether every value is 1 and not shrunk, and no sum is near its limit. Then `scaled` and the
     /// last two sums mean nothing.
     unit: bool,
+    /// Whether no position is a rare one, so that an event counts as often as it was drawn for.
+    frequent: bool,
 }
 
 /// Where up to sixteen lines are, in bytes after the first line; the first of them in the place of
@@ -87,16 +89,17 @@ impl Places for &Offsets {
 /// for the rest.
 ///
 /// A function `for` the registers of a kernel is called for sixteen numbers, or for eight where the rest
-/// has no more.
+/// has no more; for all blocks, or `if` a condition holds.
 macro_rules! for_blocks {
     (
         $row:expr, $ahead:expr, |$positions:ident, $values:ident, $block:ident|
-        for $registers:ident $function:ident($($argument:expr),*)
+        for $registers:ident $function:ident($($argument:expr),*) $(if $condition:expr)?
     ) => {
         for_blocks!(
             @ $row, $ahead, $positions, $values, $block,
-            $function::<$registers::Sixteen>($($argument),*),
-            if $row.positions().len() % BLOCK <= BLOCK / 2 {
+            if true $(&& $condition)? { $function::<$registers::Sixteen>($($argument),*) },
+            if !(true $(&& $condition)?) {
+            } else if $row.positions().len() % BLOCK <= BLOCK / 2 {
                 $function::<$registers::Eight>($($argument),*)
             } else {
                 $function::<$registers::Sixteen>($($argument),*)
@@ -161,41 +164,56 @@ pub(super) unsafe fn learn<R: Registers>(
     look: &mut Look,
     lesson: &Lesson,
     is_good: impl FnOnce(f64) -> bool,
-) -> bool {
+) -> Option<f32> {
     // SAFETY: as required of the caller.
     let seen = unsafe { terms::<R>(lines, row, plan, look) };
     let margin = matrix::dot(matrix::load(&stack.mean), seen.terms);
     // The wait begins here; the rest of the work before the steps fits into it.
     let (pushes, update) = update_of(seen.whole, plan, lesson, margin);
+    let times = draw::times(lesson, update.size);
     for_blocks!(row, look.ahead, |_positions, values, ahead| for R prepare(
         values,
         plan,
         lesson.decay.evidence,
         ahead
-    ));
+    ) if ahead.is_learned(times));
     if !is_good(margin) {
-        return false;
+        return None;
     }
-    let weight = stack::weight(lesson, update.slope);
-    let change = (weight > 0.0).then(|| {
-        let (slope, bend) = (weight * update.slope, weight * update.bend);
+    let change = (times > 0.0).then(|| {
+        let times = f64::from(times);
+        let (slope, bend) = (times * update.slope, times * update.bend);
         matrix::change::<R::Doubles>(stack, seen.terms, &look.terms, slope, bend)
     });
     let lines = lines.as_mut_ptr();
-    for_blocks!(row, look.ahead, |positions, _values, ahead| {
-        // SAFETY: as required of the caller; `terms` has set the offsets of all blocks.
-        unsafe {
-            if ahead.unit {
-                step::<true, _>(lines, positions.len(), ahead, plan, &pushes, &update);
+    let (often, update_often) = (pushes.times(times), update.times(times));
+    for_blocks!(
+        row,
+        look.ahead,
+        |positions, _values, ahead| if ahead.is_learned(times) {
+            let (pushes, update) = if ahead.frequent {
+                (&often, &update_often)
             } else {
-                step::<false, _>(lines, positions.len(), ahead, plan, &pushes, &update);
+                (&pushes, &update)
+            };
+            // SAFETY: as required of the caller; `terms` has set the offsets of all blocks.
+            unsafe {
+                step(lines, positions.len(), ahead, plan, pushes, update);
             }
         }
-    });
+    );
     pushes.keep(&mut look.pushes);
     match change {
         Some((gain, change)) => matrix::apply(stack, gain, change),
         None => stack.age(0.0),
     }
-    true
+    Some(times)
+}
+
+impl Ahead {
+    /// Whether the block learns from an event that counts so many times.
+    #[inline(always)]
+    fn is_learned(&self, times: f32) -> bool {
+        times > 0.0 || !self.frequent
+    }
 }

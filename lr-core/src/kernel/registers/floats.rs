@@ -121,13 +121,14 @@ pub(crate) trait Sixteen: Floats {
     fn permuted(self, lanes: Self::Lanes) -> Self;
 
     /// Each lane of a mask takes the number of quad `quad` whose number from 0 to 3 is listed for it,
-    /// each other lane that of `no`. The registers also lie in memory at `place`.
+    /// each other lane that of `no`. The registers also lie in memory at `place`. With `EARLY` only the
+    /// first eight lanes are in the mask.
     ///
     /// # Safety
     ///
     /// There are sixteen numbers at `place`.
     #[allow(unsafe_code)]
-    unsafe fn chosen(
+    unsafe fn chosen<const EARLY: bool>(
         self,
         place: *const f32,
         quad: usize,
@@ -714,7 +715,7 @@ impl Sixteen for Ymms {
     }
 
     #[inline(always)]
-    unsafe fn chosen(
+    unsafe fn chosen<const EARLY: bool>(
         self,
         place: *const f32,
         quad: usize,
@@ -725,11 +726,13 @@ impl Sixteen for Ymms {
         // SAFETY: as required of the caller; the four numbers of a quad.
         unsafe {
             let quad = x86::_mm256_broadcast_ps(&*place.add(4 * quad).cast::<__m128>());
-            let yes = Self(
-                Ymm(x86::_mm256_permutevar_ps(quad, lanes[0])),
-                Ymm(x86::_mm256_permutevar_ps(quad, lanes[1])),
-            );
-            Self::select(mask, yes, no)
+            let low = Ymm(x86::_mm256_permutevar_ps(quad, lanes[0]));
+            let low = Ymm::select(mask[0], low, no.0);
+            if EARLY {
+                return Self(low, no.1);
+            }
+            let high = Ymm(x86::_mm256_permutevar_ps(quad, lanes[1]));
+            Self(low, Ymm::select(mask[1], high, no.1))
         }
     }
 
@@ -919,7 +922,7 @@ impl Sixteen for Zmm {
     }
 
     #[inline(always)]
-    unsafe fn chosen(
+    unsafe fn chosen<const EARLY: bool>(
         self,
         _: *const f32,
         quad: usize,

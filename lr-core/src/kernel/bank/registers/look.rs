@@ -1,14 +1,17 @@
 //! The margins of the members.
 
 use std::{
-    arch::x86_64::{_CMP_GT_OQ, _CMP_NEQ_UQ, _CMP_NLT_UQ},
+    arch::x86_64::{
+        __m128, _CMP_GT_OQ, _CMP_LT_OQ, _CMP_NEQ_UQ, _CMP_NLT_UQ, _mm_add_ps, _mm_mul_ps,
+        _mm_set1_ps, _mm_setzero_ps,
+    },
     sync::atomic::{Ordering, compiler_fence},
 };
 
 use super::{
     super::{
         super::{
-            Number,
+            draw,
             registers::{Doubles, Floats, Places, Registers, Row, Sixteen, fours},
             stack::registers as matrix,
         },
@@ -55,20 +58,11 @@ pub(super) unsafe fn terms<R: Registers>(
             ahead
         ));
         compiler_fence(Ordering::AcqRel);
-        let empty = Chain {
-            whole: R::Sixteen::of(0.0),
-            new: R::Sixteen::of(0.0),
+        let [whole, new] = if plan.sources.are_early {
+            sums::<Early, R::Sixteen>(lines, row, &mut look.ahead)
+        } else {
+            sums::<All<R::Sixteen>, R::Sixteen>(lines, row, &mut look.ahead)
         };
-        let mut chains = [empty, empty];
-        for_blocks!(row, look.ahead, |positions, _values, ahead| {
-            chains = if ahead.unit {
-                add::<true, _>(lines, positions.len(), ahead, chains)
-            } else {
-                add::<false, _>(lines, positions.len(), ahead, chains)
-            };
-        });
-        let [even, odd] = chains;
-        let (whole, new) = (even.whole + odd.whole, even.new + odd.new);
         whole.store(look.whole.0.as_mut_ptr());
         let terms = R::Doubles::widened(terms_of(whole, new, &plan.sources).quads());
         matrix::store(&mut look.terms, terms);
@@ -128,6 +122,8 @@ unsafe fn scale<F: Floats>(
             let values = F::load_first(values.as_ptr(), values.len(), 1.0);
             other = F::either(other, values.compare::<_CMP_NEQ_UQ>(F::of(1.0)));
         }
+        let rare = count.compare::<_CMP_LT_OQ>(F::of(draw::FREQUENT));
+        ahead.frequent = !F::any(rare);
         n.store(ahead.sums[0].0.as_mut_ptr());
         h.store(ahead.sums[1].0.as_mut_ptr());
         ahead.unit = !F::any(other);
@@ -151,11 +147,99 @@ unsafe fn scale<F: Floats>(
     }
 }
 
+/// Returns the sums of the lines of a row: of the members, and of the members' shares of newcomers.
+///
+/// # Safety
+///
+/// The caller is compiled for the registers, and the offsets are those of lines.
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn sums<N: Newcomers<F>, F: Floats>(
+    lines: *const Line,
+    row: &Ordered<'_>,
+    blocks: &mut [Ahead],
+) -> [F; 2] {
+    let none = Chain {
+        whole: F::of(0.0),
+        new: N::none(),
+    };
+    let mut chains = [none; 2];
+    // SAFETY: as required of the caller.
+    unsafe {
+        for_blocks!(row, blocks, |positions, _values, ahead| {
+            chains = if ahead.unit {
+                add::<true, N, F>(lines, positions.len(), ahead, chains)
+            } else {
+                add::<false, N, F>(lines, positions.len(), ahead, chains)
+            };
+        });
+    }
+    let [even, odd] = chains;
+    [even.whole + odd.whole, even.new.plus(odd.new)]
+}
+
 /// Sums of lines: of the members, and of the members' shares of newcomers.
 #[derive(Clone, Copy)]
-struct Chain<F> {
+struct Chain<N, F> {
     whole: F,
-    new: F,
+    new: N,
+}
+
+/// Sums of the shares of newcomers, as far as somebody asks for them.
+trait Newcomers<F>: Copy {
+    fn none() -> Self;
+
+    fn add(self, line: F, share: f32) -> Self;
+
+    fn plus(self, other: Self) -> F;
+}
+
+/// Those of all members.
+#[derive(Clone, Copy)]
+struct All<F>(F);
+
+impl<F: Floats> Newcomers<F> for All<F> {
+    #[inline(always)]
+    fn none() -> Self {
+        Self(F::of(0.0))
+    }
+
+    #[inline(always)]
+    fn add(self, line: F, share: f32) -> Self {
+        Self(self.0 + line * F::of(share))
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> F {
+        self.0 + other.0
+    }
+}
+
+/// Those of the first four members.
+#[derive(Clone, Copy)]
+struct Early(__m128);
+
+#[allow(unsafe_code)]
+impl<F: Floats> Newcomers<F> for Early {
+    #[inline(always)]
+    fn none() -> Self {
+        // SAFETY: one of the first instructions of this kind of CPU, here and below.
+        Self(unsafe { _mm_setzero_ps() })
+    }
+
+    #[inline(always)]
+    fn add(self, line: F, share: f32) -> Self {
+        let [first, ..] = line.quads();
+        // SAFETY: as above.
+        Self(unsafe { _mm_add_ps(self.0, _mm_mul_ps(first, _mm_set1_ps(share))) })
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> F {
+        // SAFETY: as above.
+        let (sums, zero) = unsafe { (_mm_add_ps(self.0, other.0), _mm_setzero_ps()) };
+        F::of_quads([sums, zero, zero, zero])
+    }
 }
 
 /// Adds the lines of up to sixteen features, in turns to the two chains.
@@ -165,12 +249,12 @@ struct Chain<F> {
 /// The caller is compiled for the registers, and the offsets are those of lines.
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn add<const UNIT: bool, F: Floats>(
+unsafe fn add<const UNIT: bool, N: Newcomers<F>, F: Floats>(
     lines: *const Line,
     count: usize,
     ahead: &Ahead,
-    [mut even, mut odd]: [Chain<F>; 2],
-) -> [Chain<F>; 2] {
+    [mut even, mut odd]: [Chain<N, F>; 2],
+) -> [Chain<N, F>; 2] {
     // SAFETY: as required of the caller.
     unsafe {
         for pair in 0..count / 2 {
@@ -184,7 +268,7 @@ unsafe fn add<const UNIT: bool, F: Floats>(
     [even, odd]
 }
 
-impl<F: Floats> Chain<F> {
+impl<N: Newcomers<F>, F: Floats> Chain<N, F> {
     /// Adds feature `j` of a block.
     ///
     /// # Safety
@@ -201,13 +285,13 @@ impl<F: Floats> Chain<F> {
             } else {
                 line * F::of(ahead.scaled.0[j % BLOCK])
             };
-            let fresh = line * F::of(ahead.fresh.0[j % BLOCK]);
+            let sums = Self {
+                whole: self.whole + scaled,
+                new: self.new.add(line, ahead.fresh.0[j % BLOCK]),
+            };
             // Or the compiler loads numbers of several features as one vector, to take it apart.
             compiler_fence(Ordering::AcqRel);
-            Self {
-                whole: self.whole + scaled,
-                new: self.new + fresh,
-            }
+            sums
         }
     }
 }

@@ -89,6 +89,17 @@ pub(super) struct Pushes<F> {
 }
 
 impl<F: Floats> Pushes<F> {
+    /// Those of an event that counts so many times; it is one for the count and the squares all the same.
+    #[inline(always)]
+    pub(super) fn times(&self, times: f32) -> Self {
+        let squares = F::mask(1 << SQUARES | 1 << COUNT);
+        let times = F::of(times);
+        Self {
+            members: self.members * times,
+            unit: F::select(squares, self.unit, self.unit * times),
+        }
+    }
+
     /// Keeps those of the members.
     #[inline(always)]
     pub(super) fn keep(&self, lanes: &mut Lanes) {
@@ -132,14 +143,49 @@ pub(super) fn update_of<F: Sixteen>(
     )
 }
 
-/// Steps the lines of up to sixteen features. Always inlined, so that whole blocks are unrolled.
+/// Steps the lines of up to sixteen features.
 ///
 /// # Safety
 ///
 /// The caller is compiled for the registers, and the offsets are those of lines.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) unsafe fn step<const UNIT: bool, F: Sixteen>(
+pub(super) unsafe fn step<F: Sixteen>(
+    lines: *mut Line,
+    features: usize,
+    ahead: &Ahead,
+    plan: &Plan,
+    pushes: &Pushes<F>,
+    update: &Update,
+) {
+    // SAFETY: as required of the caller.
+    unsafe {
+        match (ahead.unit, plan.kinds.are_early()) {
+            (true, true) => {
+                step_by::<true, true, F>(lines, features, ahead, plan, pushes, update);
+            }
+            (true, false) => {
+                step_by::<true, false, F>(lines, features, ahead, plan, pushes, update);
+            }
+            (false, true) => {
+                step_by::<false, true, F>(lines, features, ahead, plan, pushes, update);
+            }
+            (false, false) => {
+                step_by::<false, false, F>(lines, features, ahead, plan, pushes, update);
+            }
+        }
+    }
+}
+
+/// [`step`], with `UNIT` of features of value 1, with `EARLY` of a bank in which only rates of the first
+/// eight members fall. Always inlined, so that whole blocks are unrolled.
+///
+/// # Safety
+///
+/// The caller is compiled for the registers, and the offsets are those of lines.
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn step_by<const UNIT: bool, const EARLY: bool, F: Sixteen>(
     lines: *mut Line,
     features: usize,
     ahead: &Ahead,
@@ -175,7 +221,7 @@ pub(super) unsafe fn step<const UNIT: bool, F: Sixteen>(
                 }
                 let x = if UNIT { one } else { F::of(ahead.scaled.0[j]) };
                 let place = ahead.rates[m].0.as_ptr();
-                let rate = rates[m].chosen(place, quad, kinds, falling, x);
+                let rate = rates[m].chosen::<EARLY>(place, quad, kinds, falling, x);
                 let place = lines.byte_add((&ahead.offsets).at(j)).cast();
                 let mut line = F::load(place) + pushes * rate;
                 if !UNIT {
