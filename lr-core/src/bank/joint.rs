@@ -269,19 +269,18 @@ impl Joint {
             chosen.truncate(self.size);
         }
         chosen.sort_unstable();
-        let known = |a: u32, b: u32| {
-            let (a, b) = (self.slots[a as usize], self.slots[b as usize]);
-            let (row, column) = (usize::from(a.max(b)), usize::from(a.min(b)));
-            (a != NONE && b != NONE).then(|| self.curvature[row][column])
+        let slots: Vec<u16> = chosen.iter().map(|&p| self.slots[p as usize]).collect();
+        let triangle = |(i, &slot): (usize, &u16)| {
+            // Slots increase, as positions do, so the pair of a later one is in its row.
+            let known = self.curvature.get(usize::from(slot));
+            let pair = |&other: &u16| Some(*known?.get(usize::from(other))?);
+            let mut row: Vec<f64> = slots[..=i].iter().map(|s| pair(s).unwrap_or(0.0)).collect();
+            if slot == NONE {
+                row[i] = f64::from(curvature(chosen[i]));
+            }
+            row
         };
-        let triangle = |(i, &a): (usize, &u32)| {
-            let pair = |&b: &u32| {
-                let alone = if a == b { f64::from(curvature(a)) } else { 0.0 };
-                known(a, b).unwrap_or(alone)
-            };
-            chosen[..=i].iter().map(pair).collect()
-        };
-        self.curvature = chosen.iter().enumerate().map(triangle).collect();
+        self.curvature = slots.iter().enumerate().map(triangle).collect();
         for &position in &self.positions {
             self.slots[position as usize] = NONE;
         }

@@ -123,7 +123,7 @@ pub(crate) struct Sources {
     members: u16,
     /// One bit a term: whether it is that of a member's newcomers.
     newcomers: u16,
-    /// Whether newcomers are those of the first four members alone.
+    /// Whether there are all members, and newcomers are those of the first four.
     #[cfg(target_arch = "x86_64")]
     are_early: bool,
 }
@@ -136,7 +136,7 @@ impl Sources {
             members: (1 << members) - 1,
             newcomers: 0,
             #[cfg(target_arch = "x86_64")]
-            are_early: newcomers.iter().all(|&lane| lane < 4),
+            are_early: members == MEMBERS && newcomers == [0, 1, 2, 3],
         };
         for (term, &lane) in (MEMBERS..TERMS - 1).zip(newcomers) {
             sources.lane[term] = lane;

@@ -9,6 +9,8 @@ mod doubles;
 mod floats;
 mod places;
 
+use std::arch::x86_64::{__m128, _mm_blend_ps, _mm_permute_ps, _mm_set1_ps};
+
 pub(crate) use self::{
     doubles::{Doubles, Row, parts},
     floats::{Floats, Sixteen, turn},
@@ -27,6 +29,9 @@ pub(crate) trait Registers {
 
     /// The first half is that of eight numbers, the rest means nothing.
     fn widen(eight: Self::Eight) -> Self::Sixteen;
+
+    /// The first eleven of sixteen numbers, four others, and 1.
+    fn joined(eleven: Self::Sixteen, four: __m128) -> Row<Self::Doubles>;
 }
 
 /// Those of AVX2, two in the place of one of sixteen numbers.
@@ -42,6 +47,21 @@ impl Registers for Avx2 {
     fn widen(eight: Ymm) -> Ymms {
         Ymms::widened(eight)
     }
+
+    #[inline(always)]
+    fn joined(eleven: Ymms, four: __m128) -> Row<YmmDoubles> {
+        let [a, b, c, _] = eleven.quads();
+        #[allow(unsafe_code)]
+        // SAFETY: only code that is compiled for AVX2 uses the registers.
+        let (c, d) = unsafe {
+            let turned = _mm_permute_ps::<0b00_11_10_01>(four);
+            (
+                _mm_blend_ps::<0b1000>(c, _mm_permute_ps::<0b00_00_00_00>(four)),
+                _mm_blend_ps::<0b1000>(turned, _mm_set1_ps(1.0)),
+            )
+        };
+        YmmDoubles::widened([a, b, c, d])
+    }
 }
 
 /// Those of AVX-512.
@@ -56,5 +76,10 @@ impl Registers for Avx512 {
     #[inline(always)]
     fn widen(eight: Ymm) -> Zmm {
         Zmm::widened(eight)
+    }
+
+    #[inline(always)]
+    fn joined(eleven: Zmm, four: __m128) -> Row<ZmmDoubles> {
+        ZmmDoubles::widened(eleven.joined(four).quads())
     }
 }

@@ -88,6 +88,10 @@ impl Places for &Offsets {
 /// Runs a piece of code for each block of a row: for whole ones, whose length the compiler knows, and
 /// for the rest.
 ///
+/// # Safety
+///
+/// There are as many blocks ahead.
+///
 /// A function `for` the registers of a kernel is called for sixteen numbers, or for eight where the rest
 /// has no more; for all blocks, or `if` a condition holds.
 macro_rules! for_blocks {
@@ -115,12 +119,15 @@ macro_rules! for_blocks {
     ) => {{
         let (blocks, rest) = $row.positions().as_chunks::<BLOCK>();
         let (value_blocks, rest_values) = $row.values().as_chunks::<BLOCK>();
-        let mut ahead = $ahead.iter_mut();
-        for (($positions, $values), $block) in blocks.iter().zip(value_blocks).zip(&mut ahead) {
+        debug_assert!($ahead.len() >= $row.positions().len().div_ceil(BLOCK));
+        for (block, $positions) in blocks.iter().enumerate() {
+            let $values = value_blocks.get_unchecked(block);
+            let $block = $ahead.get_unchecked_mut(block);
             $whole;
         }
-        if let (false, Some($block)) = (rest.is_empty(), ahead.next()) {
+        if !rest.is_empty() {
             let ($positions, $values) = (rest, rest_values);
+            let $block = $ahead.get_unchecked_mut(blocks.len());
             $rest;
         }
     }};
@@ -171,12 +178,15 @@ pub(super) unsafe fn learn<R: Registers>(
     // The wait begins here; the rest of the work before the steps fits into it.
     let (pushes, update) = update_of(seen.whole, plan, lesson, margin);
     let times = draw::times(lesson, update.size);
-    for_blocks!(row, look.ahead, |_positions, values, ahead| for R prepare(
-        values,
-        plan,
-        lesson.decay.evidence,
-        ahead
-    ) if ahead.is_learned(times));
+    // SAFETY: `terms` has seen to the blocks.
+    unsafe {
+        for_blocks!(row, look.ahead, |_positions, values, ahead| for R prepare(
+            values,
+            plan,
+            lesson.decay.evidence,
+            ahead
+        ) if ahead.is_learned(times));
+    }
     if !is_good(margin) {
         return None;
     }
@@ -187,21 +197,19 @@ pub(super) unsafe fn learn<R: Registers>(
     });
     let lines = lines.as_mut_ptr();
     let (often, update_often) = (pushes.times(times), update.times(times));
-    for_blocks!(
-        row,
-        look.ahead,
-        |positions, _values, ahead| if ahead.is_learned(times) {
-            let (pushes, update) = if ahead.frequent {
-                (&often, &update_often)
-            } else {
-                (&pushes, &update)
-            };
-            // SAFETY: as required of the caller; `terms` has set the offsets of all blocks.
-            unsafe {
+    // SAFETY: as above, and as required of the caller.
+    unsafe {
+        for_blocks!(row, look.ahead, |positions, _values, ahead| {
+            if ahead.is_learned(times) {
+                let (pushes, update) = if ahead.frequent {
+                    (&often, &update_often)
+                } else {
+                    (&pushes, &update)
+                };
                 step(lines, positions.len(), ahead, plan, pushes, update);
             }
-        }
-    );
+        });
+    }
     pushes.keep(&mut look.pushes);
     match change {
         Some((gain, change)) => matrix::apply(stack, gain, change),

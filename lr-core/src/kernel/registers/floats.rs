@@ -168,6 +168,19 @@ pub(crate) struct Ymms(Ymm, Ymm);
 pub(crate) struct Zmm(pub(crate) __m512);
 
 impl Zmm {
+    /// The first eleven numbers, four others, and 1.
+    #[inline(always)]
+    pub(crate) fn joined(self, four: __m128) -> Self {
+        #[allow(unsafe_code)]
+        // SAFETY: only code that is compiled for AVX-512 uses a `Zmm`.
+        Self(unsafe {
+            let lanes = x86::_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 17, 18, 19, 0);
+            let four = x86::_mm512_castps128_ps512(four);
+            let all = x86::_mm512_permutex2var_ps(self.0, lanes, four);
+            x86::_mm512_mask_mov_ps(all, 1 << 15, x86::_mm512_set1_ps(1.0))
+        })
+    }
+
     /// The first half is that of eight numbers, the rest means nothing.
     #[inline(always)]
     pub(crate) fn widened(eight: Ymm) -> Self {

@@ -1,7 +1,7 @@
 //! The loops over tiles in registers: for AVX2 and AVX-512.
 //!
 //! A column of a tile fills one register of AVX-512 and two of AVX2, which has half as many; so with
-//! AVX2 the upper and the lower half of a tile are worked on one after the other.
+//! AVX2 a tile is worked on by halves.
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
@@ -62,17 +62,30 @@ fn times<D: Doubles>(column: D, number: &f64) -> D {
 
 #[inline(always)]
 pub(super) fn subtract_products<D: Doubles>(target: &mut Tile, left: &[Tile], right: &[Tile]) {
-    for row in (0..SIDE).step_by(D::LANES) {
-        let mut columns: Rows<D> = load(target, row);
+    let parts = SIDE / D::LANES;
+    // With AVX2 half of the columns at a time, so that a factor is spread once for all of their rows.
+    for (half, targets) in target.0.chunks_exact_mut(D::LANES).enumerate() {
+        let mut columns = [[D::of(0.0); 2]; SIDE];
+        for (column, target) in columns.iter_mut().zip(&*targets) {
+            for (k, entries) in column.iter_mut().enumerate().take(parts) {
+                *entries = part(target, k * D::LANES);
+            }
+        }
         for (left, right) in left.iter().zip(right) {
             for (left, factors) in left.0.iter().zip(&right.0) {
-                let rows = part(left, row);
+                let factors = &factors[half * D::LANES..(half + 1) * D::LANES];
                 for (column, factor) in columns.iter_mut().zip(factors) {
-                    *column = *column - times(rows, factor);
+                    for (k, entries) in column.iter_mut().enumerate().take(parts) {
+                        *entries = *entries - times(part(left, k * D::LANES), factor);
+                    }
                 }
             }
         }
-        store(target, row, columns);
+        for (column, target) in columns.iter().zip(targets) {
+            for (k, &entries) in column.iter().enumerate().take(parts) {
+                store_part(target, k * D::LANES, entries);
+            }
+        }
     }
 }
 

@@ -58,13 +58,16 @@ pub(super) unsafe fn terms<R: Registers>(
             ahead
         ));
         compiler_fence(Ordering::AcqRel);
-        let [whole, new] = if plan.sources.are_early {
-            sums::<Early, R::Sixteen>(lines, row, &mut look.ahead)
+        let (whole, terms) = if plan.sources.are_early {
+            let Chain { whole, new } = sums::<Early, R::Sixteen>(lines, row, &mut look.ahead);
+            (whole, R::joined(whole, new.0))
         } else {
-            sums::<All<R::Sixteen>, R::Sixteen>(lines, row, &mut look.ahead)
+            let Chain { whole, new } =
+                sums::<All<R::Sixteen>, R::Sixteen>(lines, row, &mut look.ahead);
+            let terms = terms_of(whole, new.0, &plan.sources);
+            (whole, R::Doubles::widened(terms.quads()))
         };
         whole.store(look.whole.0.as_mut_ptr());
-        let terms = R::Doubles::widened(terms_of(whole, new, &plan.sources).quads());
         matrix::store(&mut look.terms, terms);
         Seen { whole, terms }
     }
@@ -158,7 +161,7 @@ unsafe fn sums<N: Newcomers<F>, F: Floats>(
     lines: *const Line,
     row: &Ordered<'_>,
     blocks: &mut [Ahead],
-) -> [F; 2] {
+) -> Chain<N, F> {
     let none = Chain {
         whole: F::of(0.0),
         new: N::none(),
@@ -175,7 +178,10 @@ unsafe fn sums<N: Newcomers<F>, F: Floats>(
         });
     }
     let [even, odd] = chains;
-    [even.whole + odd.whole, even.new.plus(odd.new)]
+    Chain {
+        whole: even.whole + odd.whole,
+        new: even.new.plus(odd.new),
+    }
 }
 
 /// Sums of lines: of the members, and of the members' shares of newcomers.
@@ -191,7 +197,7 @@ trait Newcomers<F>: Copy {
 
     fn add(self, line: F, share: f32) -> Self;
 
-    fn plus(self, other: Self) -> F;
+    fn plus(self, other: Self) -> Self;
 }
 
 /// Those of all members.
@@ -210,8 +216,8 @@ impl<F: Floats> Newcomers<F> for All<F> {
     }
 
     #[inline(always)]
-    fn plus(self, other: Self) -> F {
-        self.0 + other.0
+    fn plus(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
 }
 
@@ -235,10 +241,9 @@ impl<F: Floats> Newcomers<F> for Early {
     }
 
     #[inline(always)]
-    fn plus(self, other: Self) -> F {
+    fn plus(self, other: Self) -> Self {
         // SAFETY: as above.
-        let (sums, zero) = unsafe { (_mm_add_ps(self.0, other.0), _mm_setzero_ps()) };
-        F::of_quads([sums, zero, zero, zero])
+        Self(unsafe { _mm_add_ps(self.0, other.0) })
     }
 }
 
