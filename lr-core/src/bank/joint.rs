@@ -207,9 +207,10 @@ impl Joint {
 
     fn add_curvature(&mut self, weight: f64) {
         for (i, &(slot, x)) in self.present.iter().enumerate() {
-            let row = &mut self.curvature[usize::from(slot)];
+            let row = self.curvature[usize::from(slot)].as_mut_slice();
+            let x = weight * x;
             for &(other, value) in &self.present[..=i] {
-                row[usize::from(other)] += weight * x * value;
+                row[usize::from(other)] += x * value;
             }
         }
     }

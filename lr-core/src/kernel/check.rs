@@ -1,10 +1,8 @@
-//! The check of a row, sixteen entries at a time.
+//! The check of a row, eight or sixteen entries at a time.
 
 #[cfg(target_arch = "x86_64")]
 use super::Kernel;
 use super::{Checked, dispatch};
-
-const BLOCK: usize = 16;
 
 /// Returns whether positions strictly increase.
 pub(crate) fn is_increasing(positions: &[u32]) -> bool {
@@ -57,36 +55,52 @@ fn sizes_without_masks(kernel: Checked, values: &[f32]) -> Sizes {
     dispatch!(kernel, sizes_body, (values: &[f32]) -> Sizes)
 }
 
+/// Lanes of the loops without masks. The entries after the last whole block come with entries before
+/// them, as many as fill one.
+const LANES: usize = 8;
+
 #[inline(always)]
 fn increasing_body(positions: &[u32]) -> bool {
     let next = positions.get(1..).unwrap_or_default();
-    let mut disorder = [0_u32; BLOCK];
-    let (blocks, rest) = next.as_chunks::<BLOCK>();
-    let (before, rest_before) = positions[..next.len()].as_chunks::<BLOCK>();
-    for (a, b) in before.iter().zip(blocks) {
-        for lane in 0..BLOCK {
+    let before = &positions[..next.len()];
+    let mut disorder = [0_u32; LANES];
+    let mut take = |a: &[u32; LANES], b: &[u32; LANES]| {
+        for lane in 0..LANES {
             disorder[lane] |= u32::from(a[lane] >= b[lane]);
         }
+    };
+    for (a, b) in before.as_chunks().0.iter().zip(next.as_chunks().0) {
+        take(a, b);
     }
-    for (a, b) in rest_before.iter().zip(rest) {
-        disorder[0] |= u32::from(a >= b);
+    if let (Some(a), Some(b)) = (before.last_chunk(), next.last_chunk()) {
+        take(a, b);
+    } else {
+        for (a, b) in before.iter().zip(next) {
+            disorder[0] |= u32::from(a >= b);
+        }
     }
     disorder.iter().fold(0, |any, lane| any | lane) == 0
 }
 
 #[inline(always)]
 fn sizes_body(values: &[f32]) -> Sizes {
-    let (mut largest, mut other) = ([0_u32; BLOCK], [0_u32; BLOCK]);
-    let (blocks, rest) = values.as_chunks::<BLOCK>();
-    for block in blocks {
-        for lane in 0..BLOCK {
+    let (mut largest, mut other) = ([0_u32; LANES], [0_u32; LANES]);
+    let mut take = |block: &[f32; LANES]| {
+        for lane in 0..LANES {
             largest[lane] = largest[lane].max(magnitude(block[lane]));
             other[lane] |= block[lane].to_bits() ^ ONE;
         }
+    };
+    for block in values.as_chunks().0 {
+        take(block);
     }
-    for ((largest, other), value) in largest.iter_mut().zip(&mut other).zip(rest) {
-        *largest = (*largest).max(magnitude(*value));
-        *other |= value.to_bits() ^ ONE;
+    if let Some(block) = values.last_chunk() {
+        take(block);
+    } else {
+        for value in values {
+            largest[0] = largest[0].max(magnitude(*value));
+            other[0] |= value.to_bits() ^ ONE;
+        }
     }
     Sizes {
         largest: largest.iter().fold(0, |most, lane| most.max(*lane)),
@@ -110,6 +124,8 @@ mod avx512 {
 
     use super::{super::first, ONE, Sizes};
 
+    const BLOCK: usize = 16;
+
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
     pub(super) fn is_increasing(positions: &[u32]) -> bool {
         let mut disorder = 0;
@@ -128,7 +144,7 @@ mod avx512 {
                 )
             };
             disorder |= _mm512_mask_cmpge_epu32_mask(pairs, a, b);
-            rest = rest.get(super::BLOCK..).unwrap_or_default();
+            rest = rest.get(BLOCK..).unwrap_or_default();
         }
         disorder == 0
     }
@@ -137,7 +153,7 @@ mod avx512 {
     pub(super) fn sizes(values: &[f32]) -> Sizes {
         let mut most = _mm512_setzero_si512();
         let mut other = 0;
-        for block in values.chunks(super::BLOCK) {
+        for block in values.chunks(BLOCK) {
             let all = first(block.len());
             #[allow(unsafe_code)]
             // SAFETY: the mask has as many bits as the block has values.
