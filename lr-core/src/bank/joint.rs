@@ -35,9 +35,9 @@ const NONE: u16 = u16::MAX;
 /// A takes an event in for the curvature of so many, and of so many from a number of events on; of
 /// half as many to half as many again, so that no period of a stream is met.
 const PERIODS: [f64; 2] = [32.0, 128.0];
-const MANY_EVENTS: u64 = 32_768;
+const MANY_EVENTS: u64 = 65_536;
 /// Events before positions are first chosen; they are chosen anew whenever there are
-/// four times as many, and the factor is made anew at each half more.
+/// four times as many; between two choices the factor is made anew twice, at 1.6 times as many.
 const FIRST_CHOICE: u64 = 512;
 /// Events that a position must have been in to be chosen.
 const LEAST_COUNT: f32 = 5.0;
@@ -226,7 +226,7 @@ impl Joint {
         if events >= self.counters.next_factor {
             let earlier = self.factor.take();
             self.factor = Factor::of_scaled(kernel, &self.curvature, evidence, self.ridge, earlier);
-            self.counters.next_factor = events + events / 2;
+            self.counters.next_factor = events + events * 10 / 17;
         }
         let Some(factor) = &self.factor else { return };
         let starts = self.start.iter().zip(&self.start_curvature);
@@ -398,7 +398,7 @@ mod tests {
             (sum + waiting - all).abs() < 1e-9 * all,
             "{sum} {waiting} {all}"
         );
-        for (taken, expected) in taken.iter().zip([32_768.0 / 32.0, 3.0 * 32_768.0 / 128.0]) {
+        for (taken, expected) in taken.iter().zip([65_536.0 / 32.0, 3.0 * 65_536.0 / 128.0]) {
             let [certain, other] = taken.map(f64::from);
             assert!(
                 ((certain + other) / expected - 1.0).abs() < 0.1,

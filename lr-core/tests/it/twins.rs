@@ -249,7 +249,7 @@ impl JointTwin {
             for (k, row) in self.system.iter_mut().enumerate() {
                 row[k] += self.ridge;
             }
-            self.next_factor = self.events + self.events / 2;
+            self.next_factor = self.events + self.events * 10 / 17;
         }
         let gradient = |&i: &usize| {
             (self.start[i] - weights[i]) * (self.ridge + (self.start_h[i] + h[i]) / 2.0)
@@ -349,7 +349,7 @@ fn bank_twin(config: &BankConfig, rows: &Rows) -> Vec<f64> {
         let probability = sigmoid(margin);
         let (g, curvature) = (probability - y, probability * (1.0 - probability));
         let drawn = (murmur(event) >> 40) as f64 / 2.0_f64.powi(24);
-        let share = (g.abs() / 0.05).clamp(1.0 / 16.0, 1.0);
+        let share = (g.abs() / 0.07).clamp(1.0 / 16.0, 1.0);
         let times = match (event < 8192, drawn < share) {
             (true, _) => 1.0,
             (false, true) => 1.0 / share,
