@@ -1,11 +1,12 @@
 //! The inner loops, and the choice of the instructions they run on.
 //!
-//! Each loop is written in plain Rust over fixed arrays, and compiled for the baseline and for AVX2.
-//! Rust neither reorders floating-point operations nor contracts a product and a sum into one
-//! fused operation, so the two give the same bits; the loops fix the order of every sum.
-//! For AVX-512, twins of the loops that every event runs do the same operations in the same order,
-//! and move numbers between memory and registers by hand: small stores that are read back as one
-//! vector wait for each other, which a compiler does not see.
+//! Each loop is written in plain Rust over fixed arrays. Rust neither reorders floating-point
+//! operations nor contracts a product and a sum into one fused operation, and the loops fix the order
+//! of every sum, so whatever instructions they are compiled for, they give the same bits.
+//! The loops that every event runs have a twin over vector registers (`registers`), written once for
+//! AVX2 and AVX-512, that does the same operations in the same order and moves numbers between memory
+//! and registers by hand: small stores that are read back as one vector wait for each other, which a
+//! compiler does not see. The others are compiled for each kind of instructions.
 //! Roots and divisions are the IEEE ones, never the approximate instructions.
 
 use std::ops::Add;

@@ -5,9 +5,39 @@
 //!
 //! Only code that is compiled for the instructions may use the types of this module.
 
+/// Implements operators of a register by intrinsics.
+macro_rules! operators {
+    ($register:ident: $($operator:ident $method:ident $intrinsic:ident)*) => {$(
+        impl std::ops::$operator for $register {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                #[allow(unsafe_code)]
+                // SAFETY: only code that is compiled for the instructions uses the register.
+                Self(unsafe { x86::$intrinsic(self.0, other.0) })
+            }
+        }
+    )*};
+}
+
+/// Implements methods that take two registers by intrinsics.
+macro_rules! by_intrinsics {
+    ($($method:ident $intrinsic:ident)*) => {$(
+        #[inline(always)]
+        fn $method(self, other: Self) -> Self {
+            // SAFETY: only code that is compiled for the instructions uses the register.
+            Self(unsafe { x86::$intrinsic(self.0, other.0) })
+        }
+    )*};
+}
+
 mod doubles;
 mod floats;
 mod places;
+mod ymm;
+mod ymms;
+mod zmm;
 
 use std::arch::x86_64::{__m128, _mm_blend_ps, _mm_permute_ps, _mm_set1_ps};
 
@@ -18,7 +48,9 @@ pub(crate) use self::{
 };
 use self::{
     doubles::{YmmDoubles, ZmmDoubles},
-    floats::{Ymm, Ymms, Zmm},
+    ymm::Ymm,
+    ymms::Ymms,
+    zmm::Zmm,
 };
 
 /// The registers that a kernel uses.
@@ -83,3 +115,6 @@ impl Registers for Avx512 {
         ZmmDoubles::widened(eleven.joined(four).quads())
     }
 }
+
+#[cfg(test)]
+mod tests;

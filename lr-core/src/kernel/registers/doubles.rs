@@ -57,24 +57,9 @@ pub(crate) struct YmmDoubles(__m256d);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ZmmDoubles(__m512d);
 
-/// Implements an operator.
-macro_rules! operators {
-    ($register:ident: $($operator:ident $method:ident $intrinsic:ident)*) => {$(
-        impl $operator for $register {
-            type Output = Self;
-
-            #[inline(always)]
-            fn $method(self, other: Self) -> Self {
-                #[allow(unsafe_code)]
-                // SAFETY: only code that is compiled for the instructions uses the register.
-                Self(unsafe { x86::$intrinsic(self.0, other.0) })
-            }
-        }
-    )*};
-}
-
 operators! {
-    YmmDoubles: Add add _mm256_add_pd Sub sub _mm256_sub_pd Mul mul _mm256_mul_pd Div div _mm256_div_pd
+    YmmDoubles:
+    Add add _mm256_add_pd Sub sub _mm256_sub_pd Mul mul _mm256_mul_pd Div div _mm256_div_pd
 }
 operators! {
     ZmmDoubles: Add add _mm512_add_pd Sub sub _mm512_sub_pd Mul mul _mm512_mul_pd Div div _mm512_div_pd
