@@ -62,6 +62,9 @@ pub(crate) trait Registers {
     /// The first half is that of eight numbers, the rest means nothing.
     fn widen(eight: Self::Eight) -> Self::Sixteen;
 
+    /// The same numbers as `f64`.
+    fn doubles(numbers: Self::Sixteen) -> Row<Self::Doubles>;
+
     /// The first eleven of sixteen numbers, four others, and 1.
     fn joined(eleven: Self::Sixteen, four: __m128) -> Row<Self::Doubles>;
 }
@@ -78,6 +81,11 @@ impl Registers for Avx2 {
     #[inline(always)]
     fn widen(eight: Ymm) -> Ymms {
         Ymms::widened(eight)
+    }
+
+    #[inline(always)]
+    fn doubles(numbers: Ymms) -> Row<YmmDoubles> {
+        YmmDoubles::widened(numbers.quads())
     }
 
     #[inline(always)]
@@ -111,8 +119,13 @@ impl Registers for Avx512 {
     }
 
     #[inline(always)]
+    fn doubles(numbers: Zmm) -> Row<ZmmDoubles> {
+        ZmmDoubles::widened(numbers.halves())
+    }
+
+    #[inline(always)]
     fn joined(eleven: Zmm, four: __m128) -> Row<ZmmDoubles> {
-        ZmmDoubles::widened(eleven.joined(four).quads())
+        Self::doubles(eleven.joined(four))
     }
 }
 

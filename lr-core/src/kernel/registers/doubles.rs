@@ -1,7 +1,7 @@
 //! Four or eight `f64`.
 
 use std::{
-    arch::x86_64::{self as x86, __m128, __m256d, __m512d},
+    arch::x86_64::{self as x86, __m128, __m256, __m256d, __m512d},
     ops::{Add, Div, Mul, Sub},
 };
 
@@ -30,9 +30,6 @@ pub(crate) trait Doubles:
     /// There is room for them.
     #[allow(unsafe_code)]
     unsafe fn store(self, place: *mut f64);
-
-    /// The same numbers as `f64`.
-    fn widened(quads: [__m128; 4]) -> Row<Self>;
 
     /// A number of a row in all lanes. The row also lies in memory.
     fn spread(row: Row<Self>, memory: &[f64; 16], lane: usize) -> Self;
@@ -66,6 +63,39 @@ operators! {
 }
 
 #[allow(unsafe_code)]
+impl YmmDoubles {
+    /// The numbers of quads as `f64`.
+    #[inline(always)]
+    pub(super) fn widened([a, b, c, d]: [__m128; 4]) -> Row<Self> {
+        // SAFETY: only code that is compiled for AVX2 uses the register.
+        unsafe {
+            [
+                Self(x86::_mm256_cvtps_pd(a)),
+                Self(x86::_mm256_cvtps_pd(b)),
+                Self(x86::_mm256_cvtps_pd(c)),
+                Self(x86::_mm256_cvtps_pd(d)),
+            ]
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+impl ZmmDoubles {
+    /// The numbers of two halves as `f64`.
+    #[inline(always)]
+    pub(super) fn widened([low, high]: [__m256; 2]) -> Row<Self> {
+        // SAFETY: only code that is compiled for AVX-512 uses the register.
+        let (low, high) = unsafe {
+            (
+                Self(x86::_mm512_cvtps_pd(low)),
+                Self(x86::_mm512_cvtps_pd(high)),
+            )
+        };
+        [low, high, low, high]
+    }
+}
+
+#[allow(unsafe_code)]
 impl Doubles for YmmDoubles {
     const LANES: usize = 4;
 
@@ -85,19 +115,6 @@ impl Doubles for YmmDoubles {
     unsafe fn store(self, place: *mut f64) {
         // SAFETY: as required of the caller.
         unsafe { x86::_mm256_storeu_pd(place, self.0) }
-    }
-
-    #[inline(always)]
-    fn widened([a, b, c, d]: [__m128; 4]) -> Row<Self> {
-        // SAFETY: only code that is compiled for AVX2 uses the register.
-        unsafe {
-            [
-                Self(x86::_mm256_cvtps_pd(a)),
-                Self(x86::_mm256_cvtps_pd(b)),
-                Self(x86::_mm256_cvtps_pd(c)),
-                Self(x86::_mm256_cvtps_pd(d)),
-            ]
-        }
     }
 
     #[inline(always)]
@@ -137,19 +154,6 @@ impl Doubles for ZmmDoubles {
     unsafe fn store(self, place: *mut f64) {
         // SAFETY: as required of the caller.
         unsafe { x86::_mm512_storeu_pd(place, self.0) }
-    }
-
-    #[inline(always)]
-    fn widened([a, b, c, d]: [__m128; 4]) -> Row<Self> {
-        // SAFETY: only code that is compiled for AVX-512 uses the register.
-        unsafe {
-            let (low, high) = (x86::_mm256_set_m128(b, a), x86::_mm256_set_m128(d, c));
-            let row = [
-                Self(x86::_mm512_cvtps_pd(low)),
-                Self(x86::_mm512_cvtps_pd(high)),
-            ];
-            [row[0], row[1], row[0], row[1]]
-        }
     }
 
     #[inline(always)]

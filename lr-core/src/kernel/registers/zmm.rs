@@ -1,6 +1,6 @@
 //! Sixteen `f32` in a register of AVX-512.
 
-use std::arch::x86_64::{self as x86, __m128, __m512, __m512i, _CMP_GT_OQ};
+use std::arch::x86_64::{self as x86, __m128, __m256, __m512, __m512i, _CMP_GT_OQ};
 
 use super::{
     super::{Number, first},
@@ -13,6 +13,19 @@ use super::{
 pub(crate) struct Zmm(__m512);
 
 impl Zmm {
+    /// Both halves.
+    #[inline(always)]
+    pub(super) fn halves(self) -> [__m256; 2] {
+        #[allow(unsafe_code)]
+        // SAFETY: only code that is compiled for AVX-512 uses a `Zmm`.
+        unsafe {
+            [
+                x86::_mm512_castps512_ps256(self.0),
+                x86::_mm512_extractf32x8_ps::<1>(self.0),
+            ]
+        }
+    }
+
     /// The first eleven numbers, four others, and 1.
     #[inline(always)]
     pub(crate) fn joined(self, four: __m128) -> Self {
@@ -198,12 +211,8 @@ impl Floats for Zmm {
 
     #[inline(always)]
     fn total(self) -> f32 {
-        // SAFETY: as above.
-        unsafe {
-            let low = Ymm(x86::_mm512_castps512_ps256(self.0));
-            let high = Ymm(x86::_mm512_extractf32x8_ps::<1>(self.0));
-            (low + high).total()
-        }
+        let [low, high] = self.halves();
+        (Ymm(low) + Ymm(high)).total()
     }
 
     type Mask = u16;

@@ -12,7 +12,7 @@ use super::{
     super::{
         super::{
             draw,
-            registers::{Doubles, Floats, Places, Registers, Row, Sixteen, fours},
+            registers::{Floats, Places, Registers, Row, Sixteen, fours},
             stack::registers as matrix,
         },
         BLOCK, Line, Look, N, Plan, SHRINK, Sources, TERMS, ZERO, plain,
@@ -64,8 +64,7 @@ pub(super) unsafe fn terms<R: Registers>(
         } else {
             let Chain { whole, new } =
                 sums::<All<R::Sixteen>, R::Sixteen>(lines, row, &mut look.ahead);
-            let terms = terms_of(whole, new.0, &plan.sources);
-            (whole, R::Doubles::widened(terms.quads()))
+            (whole, R::doubles(terms_of(whole, new.0, &plan.sources)))
         };
         whole.store(look.whole.0.as_mut_ptr());
         matrix::store(&mut look.terms, terms);
