@@ -87,8 +87,8 @@ impl Member {
 ///
 /// with w₀ the weights when those events began, G the sum of their gradients, and A over one event of
 /// many, each with the sum s of the curvatures σ(m) (1 − σ(m)) since the one before.
-/// Of events that were predicted well, the stacker learns one in four with four times its importance
-/// (`docs/numerics.md` has the rule).
+/// Of events that were predicted well the bank draws some and learns them for all (`docs/numerics.md`
+/// has the rule).
 /// Because the margin is linear in `x`, the bank is at any time **one** linear model.
 /// What each part gains is measured in the [numerics notes].
 ///
