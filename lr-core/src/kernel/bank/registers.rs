@@ -88,12 +88,12 @@ impl Places for &Offsets {
 /// Runs a piece of code for each block of a row: for whole ones, whose length the compiler knows, and
 /// for the rest.
 ///
+/// A function `for` the registers of a kernel is called for sixteen numbers, or for eight where the rest
+/// has no more; for all blocks, or `if` a condition holds.
+///
 /// # Safety
 ///
 /// There are as many blocks ahead.
-///
-/// A function `for` the registers of a kernel is called for sixteen numbers, or for eight where the rest
-/// has no more; for all blocks, or `if` a condition holds.
 macro_rules! for_blocks {
     (
         $row:expr, $ahead:expr, |$positions:ident, $values:ident, $block:ident|
