@@ -177,7 +177,7 @@ impl Learner {
     ) -> Result<Prediction, LearnError> {
         let example = CheckedExample::new(*row, label).importance(importance);
         let mut margin = [0.0];
-        self.take(&[example], &[], &mut margin)?;
+        self.take(&[example], &mut margin)?;
         Ok(self.prediction(margin[0]))
     }
 
@@ -214,13 +214,10 @@ impl Learner {
         predictions: &mut Vec<Prediction>,
     ) -> Result<(), LearnError> {
         let (mut margins, mut probabilities) = ([0.0; CHUNK], [0.0; CHUNK]);
-        let mut chunks = examples.chunks(CHUNK).peekable();
-        while let Some(chunk) = chunks.next() {
-            let next = chunks
-                .peek()
-                .map_or(&[][..], |next| next[0].row.positions());
+        for start in (0..examples.len()).step_by(CHUNK) {
+            let examples = &examples[start..];
             let before = self.events();
-            let taken = self.take(chunk, next, &mut margins);
+            let taken = self.take(examples, &mut margins[..examples.len().min(CHUNK)]);
             #[expect(clippy::cast_possible_truncation, reason = "at most those of a chunk")]
             let count = (self.events() - before) as usize;
             let (margins, probabilities) = (&mut margins[..count], &mut probabilities[..count]);
@@ -235,20 +232,18 @@ impl Learner {
         Ok(())
     }
 
-    /// Learns examples in their order, up to the first one that is refused, and writes their margins
-    /// down. `next`: the positions of the row that follows them.
+    /// Learns as many examples as there are margins, in their order, up to the first one that is
+    /// refused, and writes their margins down.
     #[inline(always)]
     fn take(
         &mut self,
         examples: &[CheckedExample<'_>],
-        next: &[u32],
         margins: &mut [f64],
     ) -> Result<(), LearnError> {
         let mut done = 0;
         loop {
             let rest = Examples {
                 all: &examples[done..],
-                next,
                 margins: &mut margins[done..],
             };
             done += on_single!(
@@ -256,10 +251,10 @@ impl Learner {
                 bank => bank.learn_ordinary(&mut self.course, rest),
                 s => s.learn_ordinary(&mut self.course, rest)
             );
-            let Some(example) = examples.get(done) else {
+            if done == margins.len() {
                 return Ok(());
-            };
-            if let Some(margin) = self.take_rare(example)? {
+            }
+            if let Some(margin) = self.take_rare(&examples[done])? {
                 margins[done] = margin;
                 done += 1;
             }

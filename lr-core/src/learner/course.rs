@@ -9,6 +9,10 @@ use crate::{
     rules::{Decay, Lesson},
 };
 
+/// The memory is asked for a row while the row so many before it is learned: asked one row ahead, what
+/// comes from beyond the second cache is late.
+const AHEAD: usize = 2;
+
 /// What changes from example to example, beside what is learned.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
@@ -153,10 +157,9 @@ pub(crate) trait Learn: Sized {
 
 /// Examples to be learned.
 pub(crate) struct Examples<'a, 'r> {
+    /// Those, and what follows them.
     pub(super) all: &'a [CheckedExample<'r>],
-    /// Positions of the row that follows them.
-    pub(super) next: &'a [u32],
-    /// Where their margins go.
+    /// Where their margins go, one for each.
     pub(super) margins: &'a mut [f64],
 }
 
@@ -174,7 +177,7 @@ impl<L: Learn> Work for Lessons<'_, '_, L> {
         let Self {
             learner,
             course,
-            examples: Examples { all, next, margins },
+            examples: Examples { all, margins },
         } = self;
         let ahead = learner.is_large();
         let mut taken = 0;
@@ -192,8 +195,8 @@ impl<L: Learn> Work for Lessons<'_, '_, L> {
                 decay: course.aged().1,
             };
             let bounds = course.bounds(example, importance);
-            let following = all.get(taken + 1).map_or(next, |next| next.row.positions());
-            let soon = learner.soon(if ahead { following } else { &[] });
+            let following = all.get(taken + AHEAD).filter(|_| ahead);
+            let soon = learner.soon(following.map_or(&[], |next| next.row.positions()));
             let course = &mut *course;
             // While the step waits for its gradient there is time for all this.
             let learned = learner.learn(on, &example.row, &lesson, move |margin| {
