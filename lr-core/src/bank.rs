@@ -8,8 +8,8 @@ use crate::{
     kernel::{
         Checked, Instructions, Soon, Stack, TERMS,
         bank::{
-            self, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, SHRINK,
-            SQUARES, Sources,
+            self, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, ROOM,
+            SHARE, Sources,
         },
     },
     learner::Learn,
@@ -137,9 +137,9 @@ impl Bank {
         self.look(row, &mut look);
         let mut sum = self.stack.variance(&look.terms);
         for (&position, &value) in row.positions().iter().zip(row.values()) {
-            let line = &self.lines[position as usize].0;
-            let x = f64::from(value) * (1.0 + f64::from(line[SHRINK]));
-            sum += x * x / (1.0 / prior + f64::from(line[H]) * evidence);
+            let line = &self.lines[position as usize];
+            let x = f64::from(value) * (1.0 + f64::from(line.shrink()));
+            sum += x * x / (1.0 / prior + f64::from(line.0[H]) * evidence);
         }
         sum
     }
@@ -158,7 +158,7 @@ impl Bank {
     /// Folds the members of one position into a weight.
     fn fold(&self, line: &Line) -> f64 {
         let mean = &self.stack.mean;
-        let newness = f64::from(self.plan.newness);
+        let scale = 1.0 + f64::from(line.shrink());
         let line = &line.0;
         let mut whole = 0.0;
         for (a, &weight) in mean.iter().zip(&line[..self.plan.members]) {
@@ -168,8 +168,7 @@ impl Bank {
         for (a, &k) in mean[MEMBERS..].iter().zip(&self.newcomers) {
             newcomers += a * f64::from(line[k as usize]);
         }
-        let share = newness / (newness + f64::from(line[COUNT]));
-        (whole + newcomers * share) * (1.0 + f64::from(line[SHRINK]))
+        (whole + newcomers * f64::from(line[SHARE])) * scale
     }
 
     pub(crate) fn rescale(&mut self, ratios: &[f32]) {
@@ -178,13 +177,12 @@ impl Bank {
             if ratio.to_bits() == 1.0_f32.to_bits() || line.0[COUNT] == 0.0 {
                 continue;
             }
-            let line = &mut line.0;
-            let before = 1.0 + line[SHRINK];
-            line[SQUARES] *= ratio * ratio;
-            let after = (line[COUNT] / line[SQUARES].max(line[COUNT])).sqrt();
-            line[SHRINK] = after - 1.0;
+            let before = 1.0 + line.shrink();
+            let squares = (line.0[COUNT] - line.0[ROOM]) * (ratio * ratio);
+            line.0[ROOM] = line.0[COUNT] - squares;
             // Members see value · ratio · after where they saw value · before.
-            let seen = ratio * (after / before);
+            let seen = ratio * ((1.0 + line.shrink()) / before);
+            let line = &mut line.0;
             for weight in &mut line[..MEMBERS] {
                 *weight /= seen;
             }
@@ -262,11 +260,16 @@ impl Bank {
             .enumerate()
         {
             line.0.copy_from_slice(numbers);
-            // A shrunk line is one whose RMS is above 1: the kernels rest on that.
-            let small = line.0[SQUARES] <= line.0[COUNT] && line.0[SHRINK] != 0.0;
+            line.0[SHARE] = if line.0[COUNT] > 0.0 {
+                bank.plan.newness / (bank.plan.newness + line.0[COUNT])
+            } else {
+                0.0
+            };
+            // Squares are the rest of the count.
             let negative = |&k: &usize| line.0[k] < 0.0;
-            let wrong = [N, H, SQUARES, COUNT].into_iter().find(negative);
-            if let Some(k) = wrong.or(small.then_some(SHRINK)) {
+            let wrong = [N, H, COUNT].into_iter().find(negative);
+            let crowded = line.0[ROOM] > line.0[COUNT];
+            if let Some(k) = wrong.or(crowded.then_some(ROOM)) {
                 let value = f64::from(line.0[k]);
                 return Err(StateError::Value {
                     name: "lines",
@@ -329,6 +332,7 @@ impl Learn for Bank {
         on: impl Instructions,
         row: &CheckedRow<'_>,
         lesson: &Lesson,
+        soon: &Soon<'_, Line>,
         is_good: impl FnOnce(f64) -> bool,
     ) -> bool {
         let Self {
@@ -339,7 +343,17 @@ impl Learn for Bank {
             joint,
             ..
         } = self;
-        let times = bank::learn(on, lines, row.ordered(), plan, stack, look, lesson, is_good);
+        let times = bank::learn(
+            on,
+            lines,
+            row.ordered(),
+            plan,
+            stack,
+            look,
+            lesson,
+            soon,
+            is_good,
+        );
         let Some(times) = times else {
             return false;
         };

@@ -222,6 +222,7 @@ impl<R: Rule> Learn for Single<R> {
         on: impl Instructions,
         row: &CheckedRow<'_>,
         lesson: &Lesson,
+        soon: &Soon<'_, R::Slot>,
         is_good: impl FnOnce(f64) -> bool,
     ) -> bool {
         let Self {
@@ -234,6 +235,7 @@ impl<R: Rule> Learn for Single<R> {
         let sum = kernel::single::observe(on, slots, row.ordered(), seen);
         let margin = sum + f64::from(bias[0]);
         let event = Event::new(lesson, margin);
+        soon.prefetch();
         if !is_good(margin) {
             return false;
         }

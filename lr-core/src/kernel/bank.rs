@@ -5,10 +5,10 @@
 //!
 //! ```text
 //! 0 … 10   weights of the members, in units of the scaled value
-//! 11       1 / max(1, RMS of the values so far) − 1
+//! 11       c / (c + count)         share of newcomers; 0 where there was no event
 //! 12       n = Σ i g²           squared gradients of the stacked prediction
 //! 13       h = Σ i p (1 − p) x² curvature of the stacked prediction
-//! 14       Σ v²                 squared values
+//! 14       Σ (1 − v²)           room: below 0 where the RMS of the values v is above 1
 //! 15       count of events
 //! ```
 //!
@@ -23,7 +23,7 @@ mod plain;
 #[cfg(target_arch = "x86_64")]
 mod registers;
 
-use super::{Checked, Instructions, Stack, TERMS, Work, dispatch, run};
+use super::{Checked, Instructions, Soon, Stack, TERMS, Work, dispatch, run};
 #[cfg(target_arch = "x86_64")]
 use super::{
     Kernel,
@@ -37,16 +37,29 @@ pub(crate) const LINE: usize = 16;
 pub(crate) const MEMBERS: usize = 11;
 /// Different curvature members.
 pub(crate) const CURVATURES: usize = 3;
-pub(crate) const SHRINK: usize = 11;
+pub(crate) const SHARE: usize = 11;
 pub(crate) const N: usize = 12;
 pub(crate) const H: usize = 13;
-pub(crate) const SQUARES: usize = 14;
+pub(crate) const ROOM: usize = 14;
 pub(crate) const COUNT: usize = 15;
 
 /// What is kept for one position.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Line(pub(crate) [f32; LINE]);
+
+impl Line {
+    /// Returns 1 / max(1, RMS of the values so far) − 1, so that `v + v · shrink` is the scaled value.
+    #[inline(always)]
+    pub(crate) fn shrink(&self) -> f32 {
+        let (room, count) = (self.0[ROOM], self.0[COUNT]);
+        if room < 0.0 {
+            (count / (count - room)).sqrt() - 1.0
+        } else {
+            0.0
+        }
+    }
+}
 
 /// One number a feature of a block, or one a member of a bank; aligned, so that no vector straddles
 /// two cache lines.
@@ -257,6 +270,7 @@ pub(crate) fn learn<I: Instructions>(
     stack: &mut Stack,
     look: &mut Look,
     lesson: &Lesson,
+    soon: &Soon<'_, Line>,
     is_good: impl FnOnce(f64) -> bool,
 ) -> Option<f32> {
     #[cfg(target_arch = "x86_64")]
@@ -267,18 +281,19 @@ pub(crate) fn learn<I: Instructions>(
             match I::KERNEL {
                 Kernel::Avx512 => {
                     return registers::learn::<Avx512>(
-                        lines, row, plan, stack, look, lesson, is_good,
+                        lines, row, plan, stack, look, lesson, soon, is_good,
                     );
                 }
                 Kernel::Avx2 => {
                     return registers::learn::<Avx2>(
-                        lines, row, plan, stack, look, lesson, is_good,
+                        lines, row, plan, stack, look, lesson, soon, is_good,
                     );
                 }
                 Kernel::Plain => {}
             }
         }
     }
+    soon.prefetch();
     let margin = self::look(lines, row, plan, stack, look);
     is_good(margin).then(|| learn_seen(lines, row, plan, stack, look, lesson, margin))
 }

@@ -25,10 +25,10 @@ const FIRST: u64 = 8192;
 const SMALL: f32 = 0.07;
 
 /// Least share of the events of a gradient that are drawn.
-const LEAST_SHARE: f32 = 1.0 / 16.0;
+const LEAST_SHARE: f32 = 1.0 / 32.0;
 
 /// Events that a position must have been stepped at not to be learned at every event.
-pub(super) const FREQUENT: f32 = 30.0;
+pub(super) const FREQUENT: f32 = 3.0;
 
 /// Returns how often an event counts whose gradient is of this size: 0 where it is only predicted.
 ///
@@ -100,14 +100,14 @@ mod tests {
                 (3, 0.0001, 1.0),
                 (7, 0.0, 1.0),
             ] {
-                let events = (0..20_000).map(|k| FIRST + phase + k * period);
+                let events = (0..80_000).map(|k| FIRST + phase + k * period);
                 let all = events.map(|before| times_of(before, size, importance));
                 let (drawn, total) = all.fold((0, 0.0), |(drawn, total), times| {
                     (drawn + u32::from(times > 0.0), total + times)
                 });
-                assert!((total - 20_000.0).abs() < 2_500.0, "{period}: {total}");
-                let share = f64::from(size / SMALL).max(1.0 / 16.0);
-                let drawn = f64::from(drawn) / 20_000.0;
+                assert!((total - 80_000.0).abs() < 10_000.0, "{period}: {total}");
+                let share = f64::from(size / SMALL).max(1.0 / 32.0);
+                let drawn = f64::from(drawn) / 80_000.0;
                 assert!((drawn / share - 1.0).abs() < 0.12, "{period}: {drawn}");
             }
         }
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_event_that_is_drawn_steps_as_far_as_one_of_the_largest_small_gradient() {
-        for size in [0.004_375_f32, 0.01, 0.06] {
+        for size in [0.002_187_5_f32, 0.01, 0.06] {
             let most = (FIRST..2 * FIRST).map(|before| times_of(before, size, 1.0));
             let most = most.fold(0.0, f32::max);
             assert!((most * size - SMALL).abs() < 1e-6, "{size}: {most}");

@@ -139,6 +139,7 @@ pub(crate) trait Learn: Sized {
         on: impl Instructions,
         row: &CheckedRow<'_>,
         lesson: &Lesson,
+        soon: &Soon<'_, Self::Slot>,
         is_good: impl FnOnce(f64) -> bool,
     ) -> bool;
 
@@ -199,13 +200,12 @@ impl<L: Learn> Work for Lessons<'_, '_, L> {
             let soon = learner.soon(following.map_or(&[], |next| next.row.positions()));
             let course = &mut *course;
             // While the step waits for its gradient there is time for all this.
-            let learned = learner.learn(on, &example.row, &lesson, move |margin| {
+            let learned = learner.learn(on, &example.row, &lesson, &soon, move |margin| {
                 let Some(mean_loss) = bounds.check(margin) else {
                     return false;
                 };
                 course.advance(mean_loss);
                 *place = margin;
-                soon.prefetch();
                 true
             });
             if !learned {

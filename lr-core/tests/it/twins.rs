@@ -238,7 +238,7 @@ impl JointTwin {
         }
         self.start = *weights;
         self.start_h = *h;
-        self.next_step = self.events + (self.events / 16).clamp(64, 1024);
+        self.next_step = self.events + (self.events / 8).clamp(64, 2048);
     }
 
     fn step(&mut self, weights: &mut [f64; DIMENSION], h: &[f64; DIMENSION]) {
@@ -349,18 +349,18 @@ fn bank_twin(config: &BankConfig, rows: &Rows) -> Vec<f64> {
         let probability = sigmoid(margin);
         let (g, curvature) = (probability - y, probability * (1.0 - probability));
         let drawn = (murmur(event) >> 40) as f64 / 2.0_f64.powi(24);
-        let share = (g.abs() / 0.07).clamp(1.0 / 16.0, 1.0);
+        let share = (g.abs() / 0.07).clamp(1.0 / 32.0, 1.0);
         let times = match (event < 8192, drawn < share) {
             (true, _) => 1.0,
             (false, true) => 1.0 / share,
             (false, false) => 0.0,
         };
         let mut present = [0.0; DIMENSION];
-        // A block of sixteen with a position that has been in fewer than 30 counts the event once.
+        // A block of sixteen with a position that has been in fewer than 3 counts the event once.
         let times_of_blocks: Vec<f64> = entries
             .chunks(16)
             .flat_map(|block| {
-                let is_rare = block.iter().any(|&(i, _)| counts[i] < 30.0);
+                let is_rare = block.iter().any(|&(i, _)| counts[i] < 3.0);
                 vec![if is_rare { 1.0 } else { times }; block.len()]
             })
             .collect();

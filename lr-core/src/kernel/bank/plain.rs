@@ -2,7 +2,7 @@
 
 use super::{
     super::{Stack, draw, exp::one_plus_exp},
-    BLOCK, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, SHRINK, SQUARES,
+    BLOCK, COUNT, CURVATURES, H, Kinds, LINE, Lanes, Line, Look, MEMBERS, N, Plan, ROOM, SHARE,
     TERMS, ZERO,
 };
 use crate::{row::Ordered, rules::Lesson, single::invariant_push};
@@ -11,7 +11,7 @@ use crate::{row::Ordered, rules::Lesson, single::invariant_push};
 /// stay finite.
 pub(super) const MOST: f32 = 1e9;
 
-/// Count at which count and squares are halved: 2²³.
+/// Count at which count and room are halved: 2²³.
 pub(super) const MOST_COUNT: f32 = 8_388_608.0;
 
 /// Feature `j` is added to chain `j mod 2`; the chains are added at the end. Of a line only the
@@ -24,7 +24,6 @@ pub(super) fn look(
     stack: &Stack,
     look: &mut Look,
 ) -> f64 {
-    let newness = plan.newness;
     let (mut even, mut odd) = ([0.0_f32; LINE], [0.0_f32; LINE]);
     let (mut new_even, mut new_odd) = ([0.0_f32; LINE], [0.0_f32; LINE]);
     let (mut scaled, mut fresh) = (ZERO, ZERO);
@@ -37,12 +36,9 @@ pub(super) fn look(
             .zip(positions)
             .zip(values)
         {
-            let line = &lines[position as usize].0;
-            *x = value + value * line[SHRINK];
-            *f = line[COUNT];
-        }
-        for (x, f) in scaled.iter().zip(fresh.iter_mut()) {
-            *f = x * (newness / (newness + *f));
+            let line = &lines[position as usize];
+            *x = value + value * line.shrink();
+            *f = *x * line.0[SHARE];
         }
         let (pairs, rest) = positions.as_chunks::<2>();
         for (j, &[p, q]) in pairs.iter().enumerate() {
@@ -214,7 +210,7 @@ fn shorten(
     pushes
 }
 
-/// Sums of a block of features, one lane a feature: n, h, Σ v² and count.
+/// Sums of a block of features, one lane a feature: n, h, room and count.
 #[derive(Debug, Clone, Copy)]
 struct Sums([Lanes; 4]);
 
@@ -224,10 +220,8 @@ struct Block {
     scaled: Lanes,
     /// Rates that fall with the root of n, then with the curvature under each prior variance.
     falling: [Lanes; 1 + CURVATURES],
-    shrink: Lanes,
-    /// Whether a value was or is shrunk; `shrink` is 0 otherwise.
-    shrunk: bool,
-    /// This event included.
+    /// This event included, as are the sums.
+    share: Lanes,
     sums: Sums,
 }
 
@@ -241,7 +235,7 @@ fn block(lines: &[Line], positions: &[u32], values: &[f32], plan: &Plan, update:
         value.0[j] = values[j];
         sums[0].0[j] = line[N];
         sums[1].0[j] = line[H];
-        sums[2].0[j] = line[SQUARES];
+        sums[2].0[j] = line[ROOM];
         sums[3].0[j] = line[COUNT];
     }
     advance(&value, &Sums(sums), plan, update)
@@ -249,28 +243,24 @@ fn block(lines: &[Line], positions: &[u32], values: &[f32], plan: &Plan, update:
 
 #[inline(always)]
 fn advance(value: &Lanes, sums: &Sums, plan: &Plan, update: &Update) -> Block {
-    let [mut n, mut h, mut squares, mut count] = sums.0;
-    let mut large = 0_u32;
+    let [mut n, mut h, mut room, mut count] = sums.0;
+    let mut large = false;
     for j in 0..BLOCK {
-        large |= u32::from(squares.0[j] > count.0[j]);
         // Halved together where f32 would soon stop counting; their ratio stays.
         let keep = if count.0[j] < MOST_COUNT { 1.0 } else { 0.5 };
-        squares.0[j] = squares.0[j] * keep + value.0[j] * value.0[j];
+        room.0[j] = room.0[j] * keep + (1.0 - value.0[j] * value.0[j]);
         count.0[j] = count.0[j] * keep + 1.0;
-        large |= u32::from(squares.0[j] > count.0[j]);
+        large |= room.0[j] < 0.0;
     }
     let mut shrink = ZERO;
-    if large != 0 {
+    if large {
         for j in 0..BLOCK {
             // 1 / max(1, RMS), this event's value included: a first value is never large.
-            let floor = if squares.0[j] > count.0[j] {
-                squares.0[j]
-            } else {
-                count.0[j]
-            };
-            shrink.0[j] = (count.0[j] / floor).sqrt() - 1.0;
+            let least = if room.0[j] < 0.0 { room.0[j] } else { 0.0 };
+            shrink.0[j] = (count.0[j] / (count.0[j] - least)).sqrt() - 1.0;
         }
     }
+    let mut share = ZERO;
     let mut scaled = ZERO;
     let [mut root, mut c0, mut c1, mut c2] = [ZERO; 1 + CURVATURES];
     let [v0, v1, v2] = plan.variances;
@@ -278,6 +268,7 @@ fn advance(value: &Lanes, sums: &Sums, plan: &Plan, update: &Update) -> Block {
         let x = value.0[j] + value.0[j] * shrink.0[j];
         let xx = x * x;
         scaled.0[j] = x;
+        share.0[j] = plan.newness / (plan.newness + count.0[j]);
         // Before this event's own gradient, so that nobody waits for the margin to know a rate.
         let (now_n, now_h) = (n.0[j] * update.evidence, h.0[j] * update.evidence);
         let (more_n, more_h) = (n.0[j] + update.square * xx, h.0[j] + update.curvature * xx);
@@ -298,9 +289,8 @@ fn advance(value: &Lanes, sums: &Sums, plan: &Plan, update: &Update) -> Block {
     Block {
         scaled,
         falling: [root, c0, c1, c2],
-        shrink,
-        shrunk: large != 0,
-        sums: Sums([n, h, squares, count]),
+        share,
+        sums: Sums([n, h, room, count]),
     }
 }
 
@@ -366,9 +356,7 @@ fn step(
             for (number, sum) in line[N..].iter_mut().zip(&block.sums.0) {
                 *number = sum.0[j];
             }
-            if block.shrunk {
-                line[SHRINK] = block.shrink.0[j];
-            }
+            line[SHARE] = block.share.0[j];
         }
     }
 }

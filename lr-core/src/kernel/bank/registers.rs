@@ -18,7 +18,7 @@ use self::{
 };
 use super::{
     super::{
-        Stack, draw,
+        Soon, Stack, draw,
         registers::{Floats, Places, Registers},
         stack::registers as matrix,
     },
@@ -33,17 +33,14 @@ pub(super) struct Ahead {
     offsets: Offsets,
     /// Rates that fall, times the scaled value, in the order of `turn`.
     rates: [Lanes; 1 + CURVATURES],
-    /// n and h before the event; Σ v² and count before it, and from `prepare` on after it.
+    /// n and h before the event, room and count after it.
     sums: [Lanes; 4],
     /// The values as the members see them: in the margin, and from `prepare` on in the step.
     scaled: Lanes,
-    /// The same in the margin, times the share of newcomers.
-    fresh: Lanes,
-    shrink: Lanes,
-    /// Whether a value was or is shrunk; `shrink` means nothing otherwise.
-    shrunk: bool,
-    /// Whether every value is 1 and not shrunk, and no sum is near its limit. Then `scaled` and the
-    /// last two sums mean nothing.
+    /// The shares of newcomers after the event.
+    shares: Lanes,
+    /// Whether every value is 1 and not shrunk, and from `prepare` on no sum near its limit. Then
+    /// `scaled` and `sums` mean nothing.
     unit: bool,
     /// Whether no position is a rare one, so that an event counts as often as it was drawn for.
     frequent: bool,
@@ -161,6 +158,7 @@ pub(super) unsafe fn look<R: Registers>(
 ///
 /// The caller is compiled for the registers, and every position of the row is below the number of
 /// lines.
+#[expect(clippy::too_many_arguments, reason = "the parts of a bank")]
 #[inline(always)]
 #[allow(unsafe_code)]
 pub(super) unsafe fn learn<R: Registers>(
@@ -170,17 +168,20 @@ pub(super) unsafe fn learn<R: Registers>(
     stack: &mut Stack,
     look: &mut Look,
     lesson: &Lesson,
+    soon: &Soon<'_, Line>,
     is_good: impl FnOnce(f64) -> bool,
 ) -> Option<f32> {
     // SAFETY: as required of the caller.
     let seen = unsafe { terms::<R>(lines, row, plan, look) };
     let margin = matrix::dot(matrix::load(&stack.mean), seen.terms);
+    soon.prefetch();
     // The wait begins here; the rest of the work before the steps fits into it.
     let (pushes, update) = update_of(seen.whole, plan, lesson, margin);
     let times = draw::times(lesson, update.size);
     // SAFETY: `terms` has seen to the blocks.
     unsafe {
         for_blocks!(row, look.ahead, |_positions, values, ahead| for R prepare(
+            lines.as_ptr(),
             values,
             plan,
             lesson.decay.evidence,

@@ -134,6 +134,9 @@ pub(crate) trait Sixteen: Floats {
         no: Self,
     ) -> Self;
 
+    /// The number before the last quad becomes another.
+    fn with_before_last(self, number: f32) -> Self;
+
     /// The last quad becomes quad `quad` of another.
     fn with_last(self, other: Self, quad: usize) -> Self;
 }

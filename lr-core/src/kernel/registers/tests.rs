@@ -102,6 +102,9 @@ fn sixteen_are_those_of_arrays<R: Registers>() {
     assert_eq!(list(permuted), lanes.map(|lane| a[lane as usize]));
     let widened = list(R::widen(load::<R::Eight>(&b)));
     assert_eq!(widened[..8], b[..8]);
+    let mut expected = a;
+    expected[11] = 0.75;
+    assert_eq!(list(left.with_before_last(0.75)), expected);
     for quad in 0..4 {
         let mut expected = a;
         expected[12..].copy_from_slice(&b[4 * quad..4 * quad + 4]);

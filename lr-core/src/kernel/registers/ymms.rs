@@ -255,6 +255,13 @@ impl Sixteen for Ymms {
     }
 
     #[inline(always)]
+    fn with_before_last(self, number: f32) -> Self {
+        // SAFETY: only code that is compiled for AVX2 uses a `Ymm`.
+        let high = unsafe { x86::_mm256_blend_ps::<0b1000>(self.1.0, Ymm::of(number).0) };
+        Self(self.0, Ymm(high))
+    }
+
+    #[inline(always)]
     fn with_last(self, other: Self, quad: usize) -> Self {
         let last = other.quads()[quad];
         // SAFETY: as above.

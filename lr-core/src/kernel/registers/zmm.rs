@@ -285,6 +285,12 @@ impl Sixteen for Zmm {
     }
 
     #[inline(always)]
+    fn with_before_last(self, number: f32) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { x86::_mm512_mask_mov_ps(self.0, 1 << 11, Self::of(number).0) })
+    }
+
+    #[inline(always)]
     fn with_last(self, other: Self, quad: usize) -> Self {
         const LAST: u16 = 0xf000;
         let (line, sums) = (self.0, other.0);

@@ -50,23 +50,23 @@ pub(in crate::kernel) fn change<D: Doubles>(
 /// [`Stack::learn`], the change itself.
 #[inline(always)]
 pub(in crate::kernel) fn apply<D: Doubles>(stack: &mut Stack, gain: Row<D>, change: Change) {
-    let (pull, root) = (D::of(change.pull), D::of(change.root));
+    let (pull, root, less) = (D::of(change.pull), D::of(change.root), D::of(-change.root));
     let mut mean = load::<D>(&stack.mean);
-    let mut narrow = gain;
-    for (part, (mean, narrow)) in mean.iter_mut().zip(&mut narrow).enumerate() {
-        if part < parts::<D>() {
-            *mean = *mean - pull * gain[part];
-            *narrow = gain[part] * root;
-        }
+    let (mut narrow, mut negative) = (gain, gain);
+    for part in 0..parts::<D>() {
+        mean[part] = mean[part] - pull * gain[part];
+        narrow[part] = gain[part] * root;
+        negative[part] = gain[part] * less;
     }
     store(&mut stack.mean, mean);
     let mut memory = [0.0; TERMS];
-    store(&mut memory, narrow);
+    store(&mut memory, negative);
+    // Added and not taken away, so that entries need no registers of their own.
     for (i, row) in stack.covariance.iter_mut().enumerate() {
-        let n = D::spread(narrow, &memory, i);
+        let n = D::spread(negative, &memory, i);
         let mut entries = load::<D>(row);
         for (part, entries) in entries.iter_mut().enumerate().take(parts::<D>()) {
-            *entries = *entries - n * narrow[part];
+            *entries = n * narrow[part] + *entries;
         }
         store(row, entries);
     }

@@ -2,8 +2,8 @@
 
 use std::{
     arch::x86_64::{
-        __m128, _CMP_GT_OQ, _CMP_LT_OQ, _CMP_NEQ_UQ, _CMP_NLT_UQ, _mm_add_ps, _mm_mul_ps,
-        _mm_set1_ps, _mm_setzero_ps,
+        __m128, _CMP_LT_OQ, _CMP_NEQ_UQ, _mm_add_ps, _mm_cmplt_ps, _mm_load_ps, _mm_min_ps,
+        _mm_movemask_ps, _mm_mul_ps, _mm_set1_ps, _mm_setr_ps, _mm_setzero_ps,
     },
     sync::atomic::{Ordering, compiler_fence},
 };
@@ -15,7 +15,7 @@ use super::{
             registers::{Floats, Places, Registers, Row, Sixteen, fours},
             stack::registers as matrix,
         },
-        BLOCK, Line, Look, N, Plan, SHRINK, Sources, TERMS, ZERO, plain,
+        BLOCK, COUNT, Line, Look, N, Plan, ROOM, SHARE, Sources, TERMS,
     },
     Ahead, for_blocks,
 };
@@ -50,20 +50,11 @@ pub(super) unsafe fn terms<R: Registers>(
     unsafe {
         for_blocks!(row, look.ahead, |positions, _values, ahead| for R locate(positions, ahead));
         compiler_fence(Ordering::AcqRel);
-        for_blocks!(row, look.ahead, |_positions, values, ahead| for R scale(
-            lines,
-            values,
-            row.ones(),
-            plan,
-            ahead
-        ));
-        compiler_fence(Ordering::AcqRel);
         let (whole, terms) = if plan.sources.are_early {
-            let Chain { whole, new } = sums::<Early, R::Sixteen>(lines, row, &mut look.ahead);
+            let Chain { whole, new } = sums::<R, Early>(lines, row, &mut look.ahead);
             (whole, R::joined(whole, new.0))
         } else {
-            let Chain { whole, new } =
-                sums::<All<R::Sixteen>, R::Sixteen>(lines, row, &mut look.ahead);
+            let Chain { whole, new } = sums::<R, All<R::Sixteen>>(lines, row, &mut look.ahead);
             (whole, R::doubles(terms_of(whole, new.0, &plan.sources)))
         };
         whole.store(look.whole.0.as_mut_ptr());
@@ -86,100 +77,130 @@ fn locate<F: Floats>(positions: &[u32], ahead: &mut Ahead) {
     ahead.offsets.set::<F>(positions);
 }
 
-/// Scales the values of a block, weighs them by how new their positions are, and keeps the sums of
-/// the positions.
+/// Scales the values of up to sixteen features, and finds out whether they are 1 and stay it.
 ///
 /// # Safety
 ///
 /// The caller is compiled for the registers, and the offsets are those of lines.
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn scale<F: Floats>(
-    lines: *const Line,
-    values: &[f32],
-    ones: bool,
-    plan: &Plan,
-    ahead: &mut Ahead,
-) {
-    // SAFETY: the offsets are those of lines, whose numbers 12 to 15 are aligned to 16; `Lanes` have
-    // sixteen numbers.
+unsafe fn scale<F: Floats>(lines: *const Line, values: &[f32], ahead: &mut Ahead) {
+    // SAFETY: as required of the caller; numbers 12 to 15 of a line are aligned to 16, `Lanes` have
+    // sixteen numbers, and no more values are loaded than there are.
     unsafe {
-        let [n, h, squares, count] = fours::<F>(&ahead.offsets, |offset| {
+        let [_, _, room, count] = fours::<F>(&ahead.offsets, |offset| {
             lines.byte_add(offset).cast::<f32>().add(N).cast()
         });
-        let newness = F::of(plan.newness);
-        let share = newness / (newness + count);
-        // A value is shrunk only where its RMS is above 1.
-        let large = squares.compare::<_CMP_GT_OQ>(count);
-        // No event adds as much as half of the limit of n and h.
-        let most = F::of(plain::MOST / 2.0);
-        let full = F::either(
-            n.compare::<_CMP_NLT_UQ>(most),
-            h.compare::<_CMP_NLT_UQ>(most),
-        );
-        let many = count.compare::<_CMP_NLT_UQ>(F::of(plain::MOST_COUNT));
-        let mut other = F::either(large, F::either(full, many));
-        if !ones {
-            // Of values that are missing it is not asked whether they are 1.
-            let values = F::load_first(values.as_ptr(), values.len(), 1.0);
-            other = F::either(other, values.compare::<_CMP_NEQ_UQ>(F::of(1.0)));
-        }
-        let rare = count.compare::<_CMP_LT_OQ>(F::of(draw::FREQUENT));
-        ahead.frequent = !F::any(rare);
-        n.store(ahead.sums[0].0.as_mut_ptr());
-        h.store(ahead.sums[1].0.as_mut_ptr());
-        ahead.unit = !F::any(other);
-        if ahead.unit {
-            share.store(ahead.fresh.0.as_mut_ptr());
-            return;
-        }
-        let value = F::load_first(values.as_ptr(), values.len(), 0.0);
-        let mut x = value;
+        let (none, one) = (F::of(0.0), F::of(1.0));
+        let mut x = F::load_first(values.as_ptr(), values.len(), 1.0);
+        let other = x.compare::<_CMP_NEQ_UQ>(one);
+        let large = room.compare::<_CMP_LT_OQ>(none);
         if F::any(large) {
-            let mut shrink = ZERO;
-            for (j, shrink) in shrink.0.iter_mut().enumerate().take(F::LANES) {
-                *shrink = (*lines.byte_add((&ahead.offsets).at(j))).0[SHRINK];
-            }
-            x = value + value * F::load(shrink.0.as_ptr());
+            let shrink = (count / (count - room)).root() - one;
+            x = x + x * F::select(large, shrink, none);
         }
+        ahead.unit = !F::any(F::either(large, other));
         x.store(ahead.scaled.0.as_mut_ptr());
-        (x * share).store(ahead.fresh.0.as_mut_ptr());
-        squares.store(ahead.sums[2].0.as_mut_ptr());
-        count.store(ahead.sums[3].0.as_mut_ptr());
     }
 }
 
 /// Returns the sums of the lines of a row: of the members, and of the members' shares of newcomers.
+/// Keeps what it finds out about the blocks.
 ///
 /// # Safety
 ///
 /// The caller is compiled for the registers, and the offsets are those of lines.
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn sums<N: Newcomers<F>, F: Floats>(
+unsafe fn sums<R: Registers, N: Newcomers<R::Sixteen>>(
     lines: *const Line,
     row: &Ordered<'_>,
     blocks: &mut [Ahead],
-) -> Chain<N, F> {
-    let none = Chain {
-        whole: F::of(0.0),
-        new: N::none(),
-    };
-    let mut chains = [none; 2];
+) -> Chain<N, R::Sixteen> {
+    let none = Added::<N, R::Sixteen>::none();
+    let mut added = none;
     // SAFETY: as required of the caller.
     unsafe {
-        for_blocks!(row, blocks, |positions, _values, ahead| {
-            chains = if ahead.unit {
-                add::<true, N, F>(lines, positions.len(), ahead, chains)
-            } else {
-                add::<false, N, F>(lines, positions.len(), ahead, chains)
-            };
-        });
+        if row.ones() {
+            for_blocks!(row, blocks, |positions, _values, ahead| {
+                ahead.unit = true;
+                added = added.add::<true>(lines, positions.len(), ahead);
+            });
+        }
+        // Whether one of them is shrunk is found out on the way.
+        if !row.ones() || added.shrunk {
+            added = none;
+            for_blocks!(row, blocks, |_positions, values, ahead| for R scale(
+                lines, values, ahead
+            ));
+            for_blocks!(row, blocks, |positions, _values, ahead| {
+                added = if ahead.unit {
+                    added.add::<true>(lines, positions.len(), ahead)
+                } else {
+                    added.add::<false>(lines, positions.len(), ahead)
+                };
+            });
+        }
     }
-    let [even, odd] = chains;
+    let [even, odd] = added.chains;
     Chain {
         whole: even.whole + odd.whole,
         new: even.new.plus(odd.new),
+    }
+}
+
+/// Two chains, and whether a value was shrunk.
+#[derive(Clone, Copy)]
+struct Added<N, F> {
+    chains: [Chain<N, F>; 2],
+    shrunk: bool,
+}
+
+impl<N: Newcomers<F>, F: Floats> Added<N, F> {
+    #[inline(always)]
+    fn none() -> Self {
+        let none = Chain {
+            whole: F::of(0.0),
+            new: N::none(),
+        };
+        Self {
+            chains: [none; 2],
+            shrunk: false,
+        }
+    }
+
+    /// Adds the lines of up to sixteen features, in turns to the two chains.
+    ///
+    /// # Safety
+    ///
+    /// The caller is compiled for the registers, and the offsets are those of lines.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    unsafe fn add<const UNIT: bool>(
+        self,
+        lines: *const Line,
+        features: usize,
+        ahead: &mut Ahead,
+    ) -> Self {
+        let [mut even, mut odd] = self.chains;
+        // SAFETY: as required of the caller.
+        unsafe {
+            let mut least = _mm_set1_ps(f32::INFINITY);
+            for pair in 0..features / 2 {
+                even = even.add::<UNIT>(lines, ahead, 2 * pair, &mut least);
+                odd = odd.add::<UNIT>(lines, ahead, 2 * pair + 1, &mut least);
+            }
+            if features % 2 == 1 {
+                even = even.add::<UNIT>(lines, ahead, features - 1, &mut least);
+            }
+            let limits = _mm_setr_ps(0.0, 0.0, 0.0, draw::FREQUENT);
+            let low = _mm_movemask_ps(_mm_cmplt_ps(least, limits));
+            ahead.frequent = low & 1 << (COUNT - N) == 0;
+            Self {
+                chains: [even, odd],
+                shrunk: self.shrunk || low & 1 << (ROOM - N) != 0,
+            }
+        }
     }
 }
 
@@ -194,7 +215,13 @@ struct Chain<N, F> {
 trait Newcomers<F>: Copy {
     fn none() -> Self;
 
-    fn add(self, line: F, share: f32) -> Self;
+    /// Adds a share of the line at a place.
+    ///
+    /// # Safety
+    ///
+    /// There is one.
+    #[allow(unsafe_code)]
+    unsafe fn add(self, place: *const f32, line: F, share: f32) -> Self;
 
     fn plus(self, other: Self) -> Self;
 }
@@ -203,6 +230,7 @@ trait Newcomers<F>: Copy {
 #[derive(Clone, Copy)]
 struct All<F>(F);
 
+#[allow(unsafe_code)]
 impl<F: Floats> Newcomers<F> for All<F> {
     #[inline(always)]
     fn none() -> Self {
@@ -210,7 +238,7 @@ impl<F: Floats> Newcomers<F> for All<F> {
     }
 
     #[inline(always)]
-    fn add(self, line: F, share: f32) -> Self {
+    unsafe fn add(self, _: *const f32, line: F, share: f32) -> Self {
         Self(self.0 + line * F::of(share))
     }
 
@@ -233,10 +261,12 @@ impl<F: Floats> Newcomers<F> for Early {
     }
 
     #[inline(always)]
-    fn add(self, line: F, share: f32) -> Self {
-        let [first, ..] = line.quads();
-        // SAFETY: as above.
-        Self(unsafe { _mm_add_ps(self.0, _mm_mul_ps(first, _mm_set1_ps(share))) })
+    unsafe fn add(self, place: *const f32, _: F, share: f32) -> Self {
+        // SAFETY: as required of the caller.
+        Self(unsafe {
+            let first = _mm_load_ps(place);
+            _mm_add_ps(self.0, _mm_mul_ps(first, _mm_set1_ps(share)))
+        })
     }
 
     #[inline(always)]
@@ -246,52 +276,37 @@ impl<F: Floats> Newcomers<F> for Early {
     }
 }
 
-/// Adds the lines of up to sixteen features, in turns to the two chains.
-///
-/// # Safety
-///
-/// The caller is compiled for the registers, and the offsets are those of lines.
-#[inline(always)]
-#[allow(unsafe_code)]
-unsafe fn add<const UNIT: bool, N: Newcomers<F>, F: Floats>(
-    lines: *const Line,
-    count: usize,
-    ahead: &Ahead,
-    [mut even, mut odd]: [Chain<N, F>; 2],
-) -> [Chain<N, F>; 2] {
-    // SAFETY: as required of the caller.
-    unsafe {
-        for pair in 0..count / 2 {
-            even = even.add::<UNIT>(lines, ahead, 2 * pair);
-            odd = odd.add::<UNIT>(lines, ahead, 2 * pair + 1);
-        }
-        if count % 2 == 1 {
-            even = even.add::<UNIT>(lines, ahead, count - 1);
-        }
-    }
-    [even, odd]
-}
-
 impl<N: Newcomers<F>, F: Floats> Chain<N, F> {
-    /// Adds feature `j` of a block.
+    /// Adds feature `j` of a block, and takes note of the least numbers of last quads.
     ///
     /// # Safety
     ///
     /// The caller is compiled for the registers, and the offset is that of a line.
     #[inline(always)]
     #[allow(unsafe_code)]
-    unsafe fn add<const UNIT: bool>(self, lines: *const Line, ahead: &Ahead, j: usize) -> Self {
+    unsafe fn add<const UNIT: bool>(
+        self,
+        lines: *const Line,
+        ahead: &Ahead,
+        j: usize,
+        least: &mut __m128,
+    ) -> Self {
         // SAFETY: as required of the caller; a line has sixteen numbers.
         unsafe {
-            let line = F::load(lines.byte_add((&ahead.offsets).at(j)).cast());
-            let scaled = if UNIT {
-                line
+            let place = lines.byte_add((&ahead.offsets).at(j)).cast::<f32>();
+            let (line, share) = (F::load(place), *place.add(SHARE));
+            *least = _mm_min_ps(*least, _mm_load_ps(place.add(N)));
+            let sums = if UNIT {
+                Self {
+                    whole: self.whole + line,
+                    new: self.new.add(place, line, share),
+                }
             } else {
-                line * F::of(ahead.scaled.0[j % BLOCK])
-            };
-            let sums = Self {
-                whole: self.whole + scaled,
-                new: self.new.add(line, ahead.fresh.0[j % BLOCK]),
+                let x = ahead.scaled.0[j % BLOCK];
+                Self {
+                    whole: self.whole + line * F::of(x),
+                    new: self.new.add(place, line, x * share),
+                }
             };
             // Or the compiler loads numbers of several features as one vector, to take it apart.
             compiler_fence(Ordering::AcqRel);

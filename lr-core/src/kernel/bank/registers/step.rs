@@ -1,7 +1,7 @@
 //! The steps of the lines: what is known before the margin, and what hangs on it.
 
 use std::{
-    arch::x86_64::{_CMP_GT_OQ, _CMP_NLT_UQ},
+    arch::x86_64::{_CMP_GT_OQ, _CMP_LT_OQ, _CMP_NLT_UQ},
     sync::atomic::{Ordering, compiler_fence},
 };
 
@@ -9,9 +9,9 @@ use super::{
     super::{
         super::{
             exp::one_plus_exp,
-            registers::{Floats, Places, Sixteen, turn},
+            registers::{Floats, Places, Sixteen, fours, turn},
         },
-        COUNT, CURVATURES, H, Lanes, Line, N, Plan, SHRINK, SQUARES,
+        COUNT, CURVATURES, H, Lanes, Line, N, Plan,
         plain::{self, Update},
     },
     Ahead,
@@ -20,40 +20,58 @@ use crate::rules::Lesson;
 
 /// Works out what the steps of up to sixteen features need that does not hang on the margin; the same
 /// as in `plain`.
+///
+/// # Safety
+///
+/// The caller is compiled for the registers, and the offsets are those of lines.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) fn prepare<F: Floats>(values: &[f32], plan: &Plan, evidence: f32, ahead: &mut Ahead) {
-    // SAFETY: `Lanes` have sixteen numbers; no more values are loaded than there are.
+pub(super) unsafe fn prepare<F: Floats>(
+    lines: *const Line,
+    values: &[f32],
+    plan: &Plan,
+    evidence: f32,
+    ahead: &mut Ahead,
+) {
+    // SAFETY: as required of the caller; numbers 12 to 15 of a line are aligned to 16, `Lanes` have
+    // sixteen numbers, and no more values are loaded than there are.
     unsafe {
-        let [n, h, squares, count] = &ahead.sums;
-        let (n, h) = (F::load(n.0.as_ptr()), F::load(h.0.as_ptr()));
+        let [n, h, room, count] = fours::<F>(&ahead.offsets, |offset| {
+            lines.byte_add(offset).cast::<f32>().add(N).cast()
+        });
         let mut rates = falling(n, h, plan, evidence);
-        ahead.shrunk = false;
+        let (one, newness) = (F::of(1.0), F::of(plan.newness));
+        // No event adds as much as half of the limit of n and h.
+        let most = F::of(plain::MOST / 2.0);
+        let full = F::either(
+            n.compare::<_CMP_NLT_UQ>(most),
+            h.compare::<_CMP_NLT_UQ>(most),
+        );
+        let many = count.compare::<_CMP_NLT_UQ>(F::of(plain::MOST_COUNT));
+        ahead.unit &= !F::any(F::either(full, many));
+        let mut after = count + one;
         if !ahead.unit {
-            let (squares, count) = (F::load(squares.0.as_ptr()), F::load(count.0.as_ptr()));
-            let value = F::load_first(values.as_ptr(), values.len(), 0.0);
-            let shrunk_before = squares.compare::<_CMP_GT_OQ>(count);
-            let many = count.compare::<_CMP_NLT_UQ>(F::of(plain::MOST_COUNT));
-            let keep = F::select(many, F::of(0.5), F::of(1.0));
-            let square = value * value;
-            let squares = squares * keep + square;
-            let count = count * keep + F::of(1.0);
-            let shrunk = squares.compare::<_CMP_GT_OQ>(count);
+            let value = F::load_first(values.as_ptr(), values.len(), 1.0);
+            let keep = F::select(many, F::of(0.5), one);
+            let room = room * keep + (one - value * value);
+            after = count * keep + one;
             let mut x = value;
-            ahead.shrunk = F::any(F::either(shrunk_before, shrunk));
-            if ahead.shrunk {
-                let floor = F::select(shrunk, squares, count);
-                let shrink = (count / floor).root() - F::of(1.0);
+            let none = F::of(0.0);
+            let large = room.compare::<_CMP_LT_OQ>(none);
+            if F::any(large) {
+                let least = F::select(large, room, none);
+                let shrink = (after / (after - least)).root() - one;
                 x = value + value * shrink;
-                shrink.store(ahead.shrink.0.as_mut_ptr());
             }
             for rate in &mut rates {
                 *rate = *rate * x;
             }
-            squares.store(ahead.sums[2].0.as_mut_ptr());
-            count.store(ahead.sums[3].0.as_mut_ptr());
+            for (lanes, sums) in ahead.sums.iter_mut().zip([n, h, room, after]) {
+                sums.store(lanes.0.as_mut_ptr());
+            }
             x.store(ahead.scaled.0.as_mut_ptr());
         }
+        (newness / (newness + after)).store(ahead.shares.0.as_mut_ptr());
         for (lanes, rates) in ahead.rates.iter_mut().zip(turn(rates)) {
             rates.store(lanes.0.as_mut_ptr());
         }
@@ -89,14 +107,14 @@ pub(super) struct Pushes<F> {
 }
 
 impl<F: Floats> Pushes<F> {
-    /// Those of an event that counts so many times; it is one for the count and the squares all the same.
+    /// Those of an event that counts so many times; it is one for the count all the same.
     #[inline(always)]
     pub(super) fn times(&self, times: f32) -> Self {
-        let squares = F::mask(1 << SQUARES | 1 << COUNT);
+        let count = F::mask(1 << COUNT);
         let times = F::of(times);
         Self {
             members: self.members * times,
-            unit: F::select(squares, self.unit, self.unit * times),
+            unit: F::select(count, self.unit, self.unit * times),
         }
     }
 
@@ -126,8 +144,7 @@ pub(super) fn update_of<F: Sixteen>(
     let members = rates.compare::<_CMP_GT_OQ>(F::of(0.0));
     let less_signed = rates * F::of(-(lesson.importance * lesson.sign()));
     let above = F::select(stack, F::of(1.0), less_signed);
-    let sums = F::mask(1 << SQUARES | 1 << COUNT);
-    let one = F::select(sums, F::of(1.0), F::of(0.0));
+    let one = F::select(F::mask(1 << COUNT), F::of(1.0), F::of(0.0));
     #[expect(clippy::cast_possible_truncation, reason = "steps are taken in f32")]
     let margins = F::select(stack, F::of(margin as f32), whole);
     let agreements = F::of(-lesson.sign()) * margins;
@@ -204,39 +221,70 @@ unsafe fn step_by<const UNIT: bool, const EARLY: bool, F: Sixteen>(
         // Those of unit features are in the pushes.
         let mut sums = [one; 4];
         if !UNIT {
-            let [n, h, squares, count] = &ahead.sums;
+            let [n, h, room, count] = &ahead.sums;
             let x = load(&ahead.scaled);
             let xx = x * x;
             let most = F::of(plain::MOST);
             let n = (load(n) + F::of(update.square) * xx).least(most);
             let h = (load(h) + F::of(update.curvature) * xx).least(most);
-            sums = turn([n, h, load(squares), load(count)]);
+            sums = turn([n, h, load(room), load(count)]);
         }
-        // Of the four features `4 g + m` with the same m, the rates and sums are in one register.
-        for quad in 0..4 {
+        let block = Block::<F> {
+            lines,
+            ahead,
+            kinds,
+            falling,
+            rates,
+            pushes,
+            sums,
+        };
+        for quad in 0..features / 4 {
             for m in 0..4 {
-                let j = 4 * quad + m;
-                if j >= features {
-                    break;
-                }
-                let x = if UNIT { one } else { F::of(ahead.scaled.0[j]) };
-                let place = ahead.rates[m].0.as_ptr();
-                let rate = rates[m].chosen::<EARLY>(place, quad, kinds, falling, x);
-                let place = lines.byte_add((&ahead.offsets).at(j)).cast();
-                let mut line = F::load(place) + pushes * rate;
-                if !UNIT {
-                    // The sums of the feature become the last four numbers of its line.
-                    line = line.with_last(sums[m], quad);
-                }
-                line.store(place);
-                // As in `look`.
-                compiler_fence(Ordering::AcqRel);
+                block.step::<UNIT, EARLY>(quad, m);
             }
         }
-        if ahead.shrunk {
-            for (j, &shrink) in ahead.shrink.0.iter().enumerate().take(features) {
-                (*lines.byte_add((&ahead.offsets).at(j))).0[SHRINK] = shrink;
+        for m in 0..features % 4 {
+            block.step::<UNIT, EARLY>(features / 4, m);
+        }
+    }
+}
+
+/// What steps the lines of a block.
+struct Block<'a, F: Sixteen> {
+    lines: *mut Line,
+    ahead: &'a Ahead,
+    kinds: F::Lanes,
+    falling: F::Mask,
+    /// Of the four features `4 g + m` with the same m, the rates and sums are in one register.
+    rates: [F; 4],
+    pushes: F,
+    sums: [F; 4],
+}
+
+impl<F: Sixteen> Block<'_, F> {
+    /// Steps the line of feature `4 quad + m`.
+    ///
+    /// # Safety
+    ///
+    /// The caller is compiled for the registers, and the feature's offset is that of a line.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    unsafe fn step<const UNIT: bool, const EARLY: bool>(&self, quad: usize, m: usize) {
+        let j = 4 * quad + m;
+        // SAFETY: as required of the caller; `Lanes` and lines have sixteen numbers.
+        unsafe {
+            let x = F::of(if UNIT { 1.0 } else { self.ahead.scaled.0[j] });
+            let place = self.ahead.rates[m].0.as_ptr();
+            let rate = self.rates[m].chosen::<EARLY>(place, quad, self.kinds, self.falling, x);
+            let place = self.lines.byte_add((&self.ahead.offsets).at(j)).cast();
+            let mut line = F::load(place) + self.pushes * rate;
+            if !UNIT {
+                // The sums of the feature become the last four numbers of its line.
+                line = line.with_last(self.sums[m], quad);
             }
+            line.with_before_last(self.ahead.shares.0[j]).store(place);
+            // As in `look`.
+            compiler_fence(Ordering::AcqRel);
         }
     }
 }
