@@ -231,7 +231,7 @@ impl Bank {
 
     pub(crate) fn save(&self, state: &mut LearnerState) {
         let lines = self.lines.iter().flat_map(|line| line.0).collect();
-        state.push("lines", TensorData::F32(lines));
+        state.push("bank_lines", TensorData::F32(lines));
         state.push("stack_growth", TensorData::F64(vec![self.stack.growth]));
         state.push("stack_total", TensorData::F64(vec![self.stack.total]));
         state.push("stack_mean", TensorData::F64(self.stack.mean.to_vec()));
@@ -251,7 +251,7 @@ impl Bank {
     ) -> Result<Self, StateError> {
         // Sizes are checked before anything is allocated.
         let expected = dimension.saturating_mul(LINE);
-        let numbers = state.f32("lines", expected)?;
+        let numbers = state.f32("bank_lines", expected)?;
         let mut bank = Self::new(config, dimension);
         for (index, (line, numbers)) in bank
             .lines
@@ -272,7 +272,7 @@ impl Bank {
             if let Some(k) = wrong.or(crowded.then_some(ROOM)) {
                 let value = f64::from(line.0[k]);
                 return Err(StateError::Value {
-                    name: "lines",
+                    name: "bank_lines",
                     index: index * LINE + k,
                     value,
                 });

@@ -79,7 +79,7 @@ impl Member {
 /// Each member learns from its own margin; a second-order online logistic regression learns
 /// `a` and `b`.
 /// One member, with η as its rate, also replaces its steps at the positions with most curvature by
-/// a joint Newton step every 64 to 1,024 events:
+/// a joint Newton step every 64 to 2,048 events:
 ///
 /// ```text
 /// w ← w₀ − (A + I/η)⁻¹ G,   Gᵢ = (w₀ᵢ − wᵢ) (1/η + h̄ᵢ),   A = Σ s x̂ x̂ᵀ

@@ -197,7 +197,7 @@ fn every_kernel_keeps_sums_within_their_limits() {
     let config = LearnerConfig::default().half_life(100.0);
     for (number, value) in near {
         let mut state = Learner::new(40, config.clone()).unwrap().state();
-        let lines = state.tensors.iter_mut().find(|t| t.name == "lines");
+        let lines = state.tensors.iter_mut().find(|t| t.name == "bank_lines");
         let TensorData::F32(lines) = &mut lines.unwrap().data else {
             unreachable!("lines are f32")
         };
@@ -224,7 +224,7 @@ fn every_kernel_keeps_sums_within_their_limits() {
         let TensorData::F32(lines) = &states[0]
             .tensors
             .iter()
-            .find(|t| t.name == "lines")
+            .find(|t| t.name == "bank_lines")
             .unwrap()
             .data
         else {
