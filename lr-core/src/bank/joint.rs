@@ -14,7 +14,7 @@
 //! G is the sum of the gradients: the member's own steps divided by their rate, for which h̄, the
 //! mean of the curvature when the batch began and ended, does. And A takes in one event of many, for
 //! all those since the one before: whenever their curvatures σ(m) (1 − σ(m)) add up to that of
-//! about 32 mean events, later of 128. So those that say much are taken in more often.
+//! about 32 mean events, later of 256. So those that say much are taken in more often.
 
 mod state;
 
@@ -58,9 +58,8 @@ pub(super) struct Joint {
     slots: Vec<u16>,
     /// Position of each slot.
     positions: Vec<u32>,
-    /// Lower triangle of A, by row, in the units of decayed sums; without what is pending.
+    /// Lower triangle of A, by row, in the units of decayed sums.
     curvature: Vec<Vec<f64>>,
-    pending: Pending,
     /// Factor of an earlier `A + I/η`.
     factor: Option<Factor>,
     /// Weights and curvatures when the batch began.
@@ -68,59 +67,8 @@ pub(super) struct Joint {
     start_curvature: Vec<f32>,
     counters: Counters,
     curvatures: Curvatures,
-}
-
-/// Rows that are to be added to A, in the order of their events. A is seldom needed and does not fit the
-/// cache beside the lines, so that many rows are added at once.
-#[derive(Debug, Clone, Default)]
-struct Pending {
-    /// Weight and number of entries of each row.
-    rows: Vec<(f64, usize)>,
-    /// Slots and values.
-    entries: Vec<(u16, f64)>,
-}
-
-impl Pending {
-    /// Entries from which on they are added.
-    const MANY: usize = 1 << 12;
-
-    /// Takes the joint positions of a row; slots increase, as positions do.
-    fn push(&mut self, weight: f64, row: &CheckedRow<'_>, slots: &[u16], lines: &[Line]) {
-        let start = self.entries.len();
-        let mut end = start;
-        self.entries
-            .resize(start + row.positions().len(), (NONE, 0.0));
-        for (&position, &value) in row.positions().iter().zip(row.values()) {
-            let slot = slots[position as usize];
-            let x = value + value * lines[position as usize].shrink();
-            // Written in any case and kept by the count: which it is cannot be foreseen.
-            self.entries[end] = (slot, f64::from(x));
-            end += usize::from(slot != NONE);
-        }
-        self.entries.truncate(end);
-        self.rows.push((weight, end - start));
-    }
-
-    /// Adds them to a lower triangle.
-    fn add_to(&self, triangle: &mut [Vec<f64>]) {
-        let mut entries = self.entries.as_slice();
-        for &(weight, count) in &self.rows {
-            let (row, rest) = entries.split_at(count);
-            entries = rest;
-            for (i, &(slot, x)) in row.iter().enumerate() {
-                let sums = triangle[usize::from(slot)].as_mut_slice();
-                let x = weight * x;
-                for &(other, value) in &row[..=i] {
-                    sums[usize::from(other)] += x * value;
-                }
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        self.rows.clear();
-        self.entries.clear();
-    }
+    /// Slots and values of the row that adds to A.
+    present: Vec<(u16, f64)>,
 }
 
 /// Sums of the member's curvature, importance times σ(m) (1 − σ(m)).
@@ -158,7 +106,6 @@ impl Joint {
             slots: vec![NONE; dimension],
             positions: Vec::new(),
             curvature: Vec::new(),
-            pending: Pending::default(),
             factor: None,
             start: Vec::new(),
             start_curvature: Vec::new(),
@@ -172,6 +119,7 @@ impl Joint {
                 waiting: 0.0,
                 period: PERIODS[0],
             },
+            present: Vec::new(),
         })
     }
 
@@ -208,11 +156,8 @@ impl Joint {
         let decay = lesson.decay;
         let events = self.counters.events;
         if let Some(waited) = self.wait(push, times, lesson.importance) {
-            let weight = waited * f64::from(decay.gain);
-            self.pending.push(weight, row, &self.slots, lines);
-            if self.pending.entries.len() >= Pending::MANY {
-                self.flush();
-            }
+            self.collect(lines, row);
+            self.add_curvature(waited * f64::from(decay.gain));
         }
         if events >= self.counters.next_step || events >= self.counters.next_choice {
             self.step(kernel, lines, f64::from(decay.evidence));
@@ -245,10 +190,29 @@ impl Joint {
         Some(std::mem::take(&mut sums.waiting))
     }
 
-    /// Adds to A what is pending.
-    fn flush(&mut self) {
-        self.pending.add_to(&mut self.curvature);
-        self.pending.clear();
+    /// Finds the joint positions of a row; slots increase, as positions do.
+    fn collect(&mut self, lines: &[Line], row: &CheckedRow<'_>) {
+        self.present.clear();
+        self.present.resize(row.positions().len(), (NONE, 0.0));
+        let mut count = 0;
+        for (&position, &value) in row.positions().iter().zip(row.values()) {
+            let slot = self.slots[position as usize];
+            let x = value + value * lines[position as usize].shrink();
+            // Written in any case and kept by the count: which it is cannot be foreseen.
+            self.present[count] = (slot, f64::from(x));
+            count += usize::from(slot != NONE);
+        }
+        self.present.truncate(count);
+    }
+
+    fn add_curvature(&mut self, weight: f64) {
+        for (i, &(slot, x)) in self.present.iter().enumerate() {
+            let row = self.curvature[usize::from(slot)].as_mut_slice();
+            let x = weight * x;
+            for &(other, value) in &self.present[..=i] {
+                row[usize::from(other)] += x * value;
+            }
+        }
     }
 
     /// Replaces the diagonal steps since the batch began by one Newton step, where there is a
@@ -260,7 +224,6 @@ impl Joint {
             return;
         }
         if events >= self.counters.next_factor {
-            self.flush();
             let earlier = self.factor.take();
             self.factor = Factor::of_scaled(kernel, &self.curvature, evidence, self.ridge, earlier);
             self.counters.next_factor = events + events * 10 / 17;
@@ -295,7 +258,6 @@ impl Joint {
 
     /// Chooses the positions with the largest curvature; what is known of pairs that stay is kept.
     fn choose(&mut self, lines: &[Line]) {
-        self.flush();
         let mut chosen: Vec<u32> = (0..)
             .zip(lines)
             .filter(|(_, line)| line.0[COUNT] >= LEAST_COUNT)
@@ -350,7 +312,6 @@ impl Joint {
         if slot == NONE {
             return;
         }
-        self.flush();
         let (slot, ratio) = (usize::from(slot), f64::from(seen));
         for (i, row) in self.curvature.iter_mut().enumerate().skip(slot) {
             row[slot] *= ratio;
@@ -367,7 +328,6 @@ impl Joint {
 
     /// Brings A to new units.
     pub(super) fn reweigh(&mut self, factor: f32) {
-        self.flush();
         let entries = self.curvature.iter_mut().flatten();
         entries.for_each(|entry| *entry *= f64::from(factor));
         let curvatures = self.start_curvature.iter_mut();
@@ -376,7 +336,6 @@ impl Joint {
 
     /// Moves to other positions, as the lines do; what is known of pairs that stay is kept.
     pub(super) fn remap(&mut self, sources: &[Option<u32>]) {
-        self.flush();
         let moved: Vec<(u32, u16)> = (0..)
             .zip(sources)
             .filter_map(|(position, source)| Some((position, self.slots[(*source)? as usize])))

@@ -32,9 +32,7 @@ impl Joint {
         if !self.positions.is_empty() {
             let positions = self.positions.iter().map(|&p| u64::from(p)).collect();
             state.push("joint_positions", TensorData::U64(positions));
-            let mut curvature = self.curvature.clone();
-            self.pending.add_to(&mut curvature);
-            state.push("joint_curvature", TensorData::F64(curvature.concat()));
+            state.push("joint_curvature", TensorData::F64(self.curvature.concat()));
             state.push("joint_start", TensorData::F32(self.start.clone()));
             let curvatures = self.start_curvature.clone();
             state.push("joint_start_curvature", TensorData::F32(curvatures));
